@@ -4,7 +4,7 @@ import { makeToken, newPair, type ProofPair } from '../../testing/forged-token.j
 import { type Check, CheckEnd, inGroup, PASSED, skipped } from '../check.js'
 import type { Deployment, IssuedKey, TestDevice } from './deployment.js'
 import type { Exchange } from './exchange.js'
-import { isRefused, type Place, present } from './places.js'
+import { isRefused, type Place, present, schemeOf } from './places.js'
 
 const BIND_SCOPE = 'provision:bind'
 
@@ -27,7 +27,7 @@ export const BINDING_CHECKS = inGroup<Check<Deployment>>({ group: 'Binding' }, [
       if (!isBound(exchange)) return deployment.failed(exchange, 'status 201 with a client_id')
       deployment.device = testDevice(deployment, { clientId: String(clientId), pair, key })
       const { jkt } = (cnf ?? {}) as { readonly jkt?: unknown }
-      return jkt === pair.thumbprint ? PASSED : deployment.failed(exchange, `jkt ${pair.thumbprint}`)
+      return deployment.expect(exchange, jkt === pair.thumbprint, `jkt ${pair.thumbprint}`)
     },
   },
   {
@@ -38,9 +38,8 @@ export const BINDING_CHECKS = inGroup<Check<Deployment>>({ group: 'Binding' }, [
     needs: ['bind-works'],
     async run(deployment, signal) {
       const exchange = await authenticate(deployment, deviceOf(deployment), signal)
-      return isAuthenticated(exchange)
-        ? PASSED
-        : deployment.failed(exchange, 'status 200 with an access_token')
+      const isAuthenticated = exchange.status === 200 && typeof exchange.json['access_token'] === 'string'
+      return deployment.expect(exchange, isAuthenticated, 'status 200 with an access_token')
     },
   },
   {
@@ -52,9 +51,8 @@ export const BINDING_CHECKS = inGroup<Check<Deployment>>({ group: 'Binding' }, [
     async run(deployment, signal) {
       const { key } = deviceOf(deployment)
       const exchange = await bind(deployment, { key, pair: newPair() }, signal)
-      return isRefused(bindingPlace(deployment, { key, pair: newPair() }), exchange)
-        ? PASSED
-        : deployment.failed(exchange, 'status 400 or 401')
+      const isRight = isRefused({ isAccepted: isBound }, exchange)
+      return deployment.expect(exchange, isRight, 'status 400 or 401')
     },
   },
   {
@@ -104,13 +102,11 @@ interface Binding {
 }
 
 function bind(deployment: Deployment, binding: Binding, signal: AbortSignal): Promise<Exchange> {
-  const { key } = binding
-  return present(deployment, key.text, { place: bindingPlace(deployment, binding), pair: key.pair, signal })
+  return present(deployment, { place: bindingPlace(deployment, binding), key: binding.key }, signal)
 }
 
 function bindingPlace(deployment: Deployment, { key, pair }: Binding): Place {
   const url = deployment.endpoint('provisioning_binding_endpoint')
-  const scheme = key.pair === undefined ? 'Bearer' : 'DPoP'
   const claims = { aud: url, key_id: key.exchange.json['key_id'], iat: deployment.now }
   const proof = makeToken({ header: { alg: 'ES256', typ: 'provisioning-binding+jwt' }, claims }, pair.sign)
   return {
@@ -120,7 +116,7 @@ function bindingPlace(deployment: Deployment, { key, pair }: Binding): Place {
     request: (token) => ({
       method: 'POST',
       url,
-      headers: { Authorization: `${scheme} ${token}`, 'Content-Type': 'application/json' },
+      headers: { Authorization: `${schemeOf(key.pair)} ${token}`, 'Content-Type': 'application/json' },
       text: JSON.stringify({ jwk: pair.jwk, proof }),
     }),
     isAccepted: isBound,
@@ -146,10 +142,6 @@ function authenticate(
     client_assertion: makeToken({ header: { alg: 'ES256', typ: 'JWT' }, claims }, pair.sign),
   }
   return deployment.requestKey({ form, credentials: {}, ...(key.pair !== undefined && { pair }) }, signal)
-}
-
-function isAuthenticated({ status, json }: Exchange): boolean {
-  return status === 200 && typeof json['access_token'] === 'string'
 }
 
 function deviceOf({ device }: Deployment): TestDevice {

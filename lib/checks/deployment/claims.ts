@@ -9,7 +9,6 @@ import {
   skipped,
   warning,
 } from '../check.js'
-import { metadataUrl } from './connection.js'
 import type { Deployment, IssuedKey } from './deployment.js'
 import { isSameScope } from './scopes.js'
 
@@ -139,8 +138,7 @@ export const CLAIM_CHECKS = inGroup<Check<Deployment>>({ group: 'Claims', needs:
     clause: 'RFC 9110 6.6.1',
     fix: 'Synchronize the clocks of both machines with NTP.',
     async run(deployment, signal) {
-      const url = metadataUrl(deployment.settings.issuer)
-      const { headers } = await deployment.send({ method: 'GET', url }, signal)
+      const { headers } = await deployment.getMetadata(signal)
       const date = headers.get('Date')
       if (date === null) return skipped('the answers have no header Date')
       const seconds = Math.round((Date.parse(date) - Date.now()) / 1000)

@@ -3,7 +3,7 @@ import { ASSERTION_TYPE } from '../../base/oauth-names.js'
 import { basicAuth } from '../../base/secret.js'
 import type { Claims } from '../../jose/jws.js'
 import { makeToken, newPair } from '../../testing/forged-token.js'
-import { type Check, type CheckDescription, type Finding, inGroup, PASSED, skipped } from '../check.js'
+import { type Check, type CheckDescription, type Finding, inGroup, skipped } from '../check.js'
 import type { Deployment, KeyRequest } from './deployment.js'
 import type { Exchange } from './exchange.js'
 import { refused } from './issuance.js'
@@ -87,9 +87,9 @@ export const CLIENT_AUTHENTICATION_CHECKS = inGroup<Check<Deployment>>(GROUP, [
     async run(deployment, signal) {
       const exchange = await askAs(deployment, strangerOf(deployment), signal)
       const { status, headers, json } = exchange
-      const isRight = status === 401 && json['error'] === 'invalid_client'
-      if (isRight && /^basic\b/i.test(headers.get('WWW-Authenticate') ?? '')) return PASSED
-      return deployment.failed(exchange, `${EXPECTED}, and WWW-Authenticate: Basic`)
+      const isChallenge = /^basic\b/i.test(headers.get('WWW-Authenticate') ?? '')
+      const isRight = status === 401 && json['error'] === 'invalid_client' && isChallenge
+      return deployment.expect(exchange, isRight, `${EXPECTED}, and WWW-Authenticate: Basic`)
     },
   },
   {
@@ -109,8 +109,8 @@ async function compareRefusals(deployment: Deployment, signal: AbortSignal): Pro
     await askAs(deployment, known, signal),
     await askAs(deployment, strangerOf(deployment), signal),
   ]
-  if (wrong.status === unknown.status && wrong.text === unknown.text) return PASSED
-  return deployment.failed(unknown, 'the same answer as for a wrong secret')
+  const isSame = wrong.status === unknown.status && wrong.text === unknown.text
+  return deployment.expect(unknown, isSame, 'the same answer as for a wrong secret')
 }
 
 const strangerOf = ({ settings }: Deployment): Credentials => ({

@@ -16,7 +16,7 @@ export const CONNECTION_CHECKS = inGroup<Check<Deployment>>({ group: 'Connection
     title: 'the deployment answers over a trusted connection',
     fix: 'Correct the URL, or start the server. If the certificate has expired or has another name, replace it. If the certificate of the server comes from a public certificate authority, let the server also send the intermediate certificates. If it comes from your own authority, name this authority with --ca-file or --ca-sha256.',
     async run(deployment, signal) {
-      await deployment.send({ method: 'GET', url: metadataUrl(deployment.settings.issuer) }, signal)
+      await deployment.getMetadata(signal)
       return PASSED
     },
   },
@@ -64,16 +64,13 @@ export const CONNECTION_CHECKS = inGroup<Check<Deployment>>({ group: 'Connection
     needs: ['reachable'],
     async run(deployment, signal) {
       if (deployment.isLocal) return skipped(LOCAL)
-      const outgoing = { method: 'GET', url: metadataUrl(deployment.settings.issuer) }
-      const exchange = await deployment.send(outgoing, signal)
+      const exchange = await deployment.getMetadata(signal)
       const header = exchange.headers.get('Strict-Transport-Security')
       const seconds = Number(/max-age="?(\d+)/i.exec(header ?? '')?.[1] ?? 0)
       if (seconds >= LEAST_HSTS_SECONDS) return PASSED
       const actual = header === null ? 'no Strict-Transport-Security' : `Strict-Transport-Security: ${header}`
       const expected = 'a max-age of at least 180 days'
-      return seconds === 0
-        ? deployment.failed(exchange, expected, actual)
-        : deployment.warning(exchange, expected, actual)
+      return deployment[seconds === 0 ? 'failed' : 'warning'](exchange, expected, actual)
     },
   },
   {
@@ -88,12 +85,11 @@ export const CONNECTION_CHECKS = inGroup<Check<Deployment>>({ group: 'Connection
 
 async function checkCleartext(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
   if (deployment.isLocal) return skipped(LOCAL)
-  const metadata = metadataUrl(deployment.settings.issuer)
-  const { json } = await deployment.send({ method: 'GET', url: metadata }, signal)
+  const { json } = await deployment.getMetadata(signal)
   const endpoint = json['token_endpoint']
   if (typeof endpoint !== 'string' || !URL.canParse(endpoint))
     return skipped('the metadata have no token_endpoint')
-  const [url, other] = [endpoint, metadata].map((one) => cleartextUrl(deployment, one))
+  const [url, other] = [endpoint, deployment.metadataUrl].map((one) => cleartextUrl(deployment, one))
   if (url === undefined || other === undefined)
     return skipped('the issuer has a port of its own; name the other one with --http-port')
   // The credentials are invented: everybody on the way can read them.
@@ -116,7 +112,7 @@ async function checkCleartext(deployment: Deployment, signal: AbortSignal): Prom
 }
 
 /** Sends a request over plain HTTP. `undefined` if no server accepts it there. */
-async function sendInClear(
+export async function sendInClear(
   deployment: Deployment,
   outgoing: Outgoing,
   signal: AbortSignal,
@@ -132,12 +128,6 @@ export function cleartextUrl({ settings }: Deployment, endpoint: string): string
   const { hostname, port: own, pathname } = new URL(endpoint)
   const port = settings.cleartextPort ?? (own === '' ? 80 : undefined)
   return port === undefined ? undefined : `http://${hostname}:${port}${pathname}`
-}
-
-/** The path of the issuer follows the well-known path (RFC 8414 3.1). */
-export function metadataUrl(issuer: string): string {
-  const { origin, pathname } = new URL(issuer)
-  return `${origin}/.well-known/oauth-authorization-server${pathname.replace(/\/$/, '')}`
 }
 
 /** Makes a TLS connection. Nothing is sent over it. */

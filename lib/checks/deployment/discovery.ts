@@ -3,7 +3,6 @@ import { isProtected } from '../../client/options.js'
 import { algorithmsFor, isPrivateJwk } from '../../jose/jwk.js'
 import { importKey } from '../../testing/forged-token.js'
 import { type Check, type Finding, failed, inGroup, PASSED, warning } from '../check.js'
-import { metadataUrl } from './connection.js'
 import { type Deployment, isJwks } from './deployment.js'
 
 /** What the run needs of a deployment, and where the metadata name it. */
@@ -25,8 +24,7 @@ export const DISCOVERY_CHECKS = inGroup<Check<Deployment>>({ group: 'Discovery' 
     fix: 'Mount keys.router() in the app that answers at the host of the option issuer. Make sure that no proxy or middleware changes the answers at /.well-known/.',
     needs: ['reachable'],
     async run(deployment, signal) {
-      const url = metadataUrl(deployment.settings.issuer)
-      const exchange = await deployment.send({ method: 'GET', url }, signal)
+      const exchange = await deployment.getMetadata(signal)
       const { status, headers, json } = exchange
       const type = headers.get('Content-Type') ?? 'none'
       const expected = 'status 200 with a JSON object that has a token_endpoint'

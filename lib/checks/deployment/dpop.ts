@@ -4,14 +4,7 @@ import { type Check, type CheckDescription, type Finding, inGroup, PASSED, skipp
 import type { Deployment } from './deployment.js'
 import type { Exchange } from './exchange.js'
 import { refused } from './issuance.js'
-import {
-  isRefused,
-  NO_ROUTE,
-  type Presenting,
-  present,
-  redemptionPlace,
-  verificationPlace,
-} from './places.js'
+import { isRefused, NO_ROUTE, present, redemptionPlace, verificationPlace } from './places.js'
 
 const EXPECTED = 'status 400 with invalid_dpop_proof'
 const HOUR = 3600
@@ -104,8 +97,7 @@ export const DPOP_CHECKS = inGroup<Check<Deployment>>({ group: 'DPoP', needs: ['
       if (!/^dpop$/i.test(String(type))) return deployment.failed(exchange, 'DPoP', `token_type ${type}`)
       if (decoded === undefined) return PASSED
       const { jkt } = (decoded.claims['cnf'] ?? {}) as { readonly jkt?: unknown }
-      if (jkt === pair.thumbprint) return PASSED
-      return deployment.failed(exchange, `jkt ${pair.thumbprint}`, `jkt ${jkt}`)
+      return deployment.expect(exchange, jkt === pair.thumbprint, `jkt ${pair.thumbprint}`, `jkt ${jkt}`)
     },
   },
   ...MATRIX.map(({ changes, ...texts }) => ({
@@ -176,14 +168,18 @@ async function checkPossession(
   const pair = newPair()
   const key = await deployment.issue({ pair }, signal)
   const place = placeOf(deployment, key)
-  const thefts: Pick<Presenting, 'place' | 'pair'>[] = [{ place }, { place, pair: newPair() }]
-  // A route for bearer keys may ignore the binding.
-  if (isRoute) thefts.push({ place: placeOf(deployment, { ...key, pair: undefined }) })
+  const unproven = { ...key, pair: undefined }
+  const thefts = [
+    { place, key: unproven },
+    { place, key: { ...key, pair: newPair() } },
+    // A route for bearer keys may ignore the binding.
+    ...(isRoute ? [{ place: placeOf(deployment, unproven), key: unproven }] : []),
+  ]
   for (const theft of thefts) {
-    const exchange = await present(deployment, key.text, { ...theft, signal })
+    const exchange = await present(deployment, theft, signal)
     if (!isRefused(place, exchange)) return deployment.failed(exchange, 'status 400')
   }
-  const exchange = await present(deployment, key.text, { place, pair, signal })
+  const exchange = await present(deployment, { place, key }, signal)
   if (place.isAccepted(exchange)) return PASSED
   if (!(await isUsable(deployment, signal, placeOf))) return skipped(`${place.name} accepts no key`)
   return deployment.failed(exchange, `${place.name} accepts the key with its proof`)
@@ -197,7 +193,7 @@ async function isUsable(
 ): Promise<boolean> {
   const key = await deployment.issue({}, signal)
   const place = placeOf(deployment, key)
-  return place.isAccepted(await present(deployment, key.text, { place, pair: key.pair, signal }))
+  return place.isAccepted(await present(deployment, { place, key }, signal))
 }
 
 function prove(deployment: Deployment, pair: ProofPair, changes: Changes = {}): string {

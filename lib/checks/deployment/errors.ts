@@ -6,6 +6,7 @@ import type { Exchange, Outgoing } from './exchange.js'
 const STACK =
   /\n\s+at \S|at [\w.<>$]+ \(?[\w./:\\-]+:\d+|node_modules|Traceback \(most recent|\.(js|ts|py|java|php|cs):\d+|node:internal/
 const MARKER = 'check-marker-4f1d'
+const FOREIGN_ORIGIN = 'https://check.invalid'
 
 /** Broken requests, whose answers are searched too. */
 const BROKEN: readonly Omit<Outgoing, 'url'>[] = [
@@ -39,10 +40,8 @@ export const ERROR_CHECKS = inGroup<Check<Deployment>>({ group: 'Errors' }, [
     needs: ['discovery-metadata'],
     async run(deployment, signal) {
       for (const broken of BROKEN) {
-        const exchange = await deployment.send(
-          { ...broken, url: deployment.endpoint('token_endpoint') },
-          signal,
-        )
+        const url = deployment.endpoint('token_endpoint')
+        const exchange = await deployment.send({ ...broken, url }, signal)
         const { status, json } = exchange
         const isForm = status >= 400 && status < 500 && typeof json['error'] === 'string'
         if (!isForm && broken.method === 'POST')
@@ -117,20 +116,15 @@ export const ERROR_CHECKS = inGroup<Check<Deployment>>({ group: 'Errors' }, [
     fix: 'List the allowed origins in your CORS middleware. Do not copy the Origin of each request into Access-Control-Allow-Origin.',
     needs: ['discovery-metadata'],
     async run(deployment, signal) {
-      const request = { method: 'POST', url: deployment.endpoint('token_endpoint'), form: [] }
-      const exchange = await deployment.send(
-        { ...request, headers: { Origin: 'https://check.invalid' } },
-        signal,
-      )
+      const exchange = await deployment.post('token_endpoint', {}, signal, { Origin: FOREIGN_ORIGIN })
       const { headers } = exchange
-      const isAllowed = headers.get('Access-Control-Allow-Origin') === 'https://check.invalid'
+      const isAllowed = headers.get('Access-Control-Allow-Origin') === FOREIGN_ORIGIN
       const hasCookies = headers.get('Access-Control-Allow-Credentials') === 'true'
-      if (!isAllowed || !hasCookies) return PASSED
-      return deployment.failed(
-        exchange,
+      const [expected, actual] = [
         'no Access-Control-Allow-Credentials',
         'it allows every origin, with cookies',
-      )
+      ]
+      return deployment.expect(exchange, !isAllowed || !hasCookies, expected, actual)
     },
   },
 ])

@@ -9,6 +9,7 @@ import {
   noteRedeemed,
   type Place,
   present,
+  presentRefused,
   proven,
   verificationPlace,
 } from './places.js'
@@ -25,10 +26,8 @@ export const FORGERY_CHECKS = inGroup<Check<Deployment>>({ group: 'Forgeries', n
     async run(deployment, signal) {
       const key = await deployment.issue({}, signal)
       const place = verificationPlace(deployment, key)
-      const exchange = await present(deployment, key.text, { place, pair: key.pair, signal })
-      return place.isAccepted(exchange)
-        ? PASSED
-        : deployment.failed(exchange, `${place.name} accepts the key`)
+      const exchange = await present(deployment, { place, key }, signal)
+      return deployment.expect(exchange, place.isAccepted(exchange), `${place.name} accepts the key`)
     },
   },
   {
@@ -42,7 +41,7 @@ export const FORGERY_CHECKS = inGroup<Check<Deployment>>({ group: 'Forgeries', n
       const { headers = {}, ...request } = place.request('')
       const others = Object.entries(headers).filter(([, value]) => !/^(Bearer|DPoP) /.test(String(value)))
       const exchange = await deployment.send({ ...request, headers: Object.fromEntries(others) }, signal)
-      return isRefused(place, exchange) ? PASSED : deployment.failed(exchange, EXPECTED)
+      return deployment.expect(exchange, isRefused(place, exchange), EXPECTED)
     },
   },
   ...FORGERIES.map(({ forge, ...texts }) => ({
@@ -97,7 +96,7 @@ export const FORGERY_CHECKS = inGroup<Check<Deployment>>({ group: 'Forgeries', n
       const url = new URL(protectedUrl)
       url.searchParams.set('access_token', text)
       const exchange = await deployment.send({ method: 'GET', url: url.href }, signal)
-      return exchange.status >= 400 ? PASSED : deployment.failed(exchange, 'status 400')
+      return deployment.expect(exchange, exchange.status >= 400, 'status 400')
     },
   },
 ])
@@ -105,18 +104,16 @@ export const FORGERY_CHECKS = inGroup<Check<Deployment>>({ group: 'Forgeries', n
 async function checkDuplicate(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
   const { victim } = await victimOf(deployment, signal)
   const place = verificationPlace(deployment, victim)
-  const request = proven(deployment, place.request(victim.text), { pair: victim.pair, token: victim.text })
-  const header = request.headers?.['Authorization']
-  const isInForm = request.form?.some(([, value]) => value === victim.text)
-  const doubled = isInForm
-    ? {
-        ...request,
-        form: [...(request.form ?? []), ...(request.form ?? []).filter(([, value]) => value === victim.text)],
-      }
-    : { ...request, headers: { ...request.headers, Authorization: [String(header), String(header)] } }
+  const { form = [], headers, ...request } = proven(deployment, place, victim)
+  const header = String(headers?.['Authorization'])
+  const inForm = form.filter(([, value]) => value === victim.text)
+  const doubled =
+    inForm.length > 0
+      ? { ...request, headers: headers ?? {}, form: [...form, ...inForm] }
+      : { ...request, headers: { ...headers, Authorization: [header, header] } }
   const exchange = await deployment.send(doubled, signal)
   if (place.isAccepted(exchange)) return accepted(deployment, { victim, place }, exchange)
-  return isRefused(place, exchange) ? PASSED : deployment.failed(exchange, EXPECTED)
+  return deployment.expect(exchange, isRefused(place, exchange), EXPECTED)
 }
 
 async function checkAudience(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
@@ -126,9 +123,7 @@ async function checkAudience(deployment: Deployment, signal: AbortSignal): Promi
       'there is no route or no second audience; name them with --protected-url and --other-audience',
     )
   const key = await deployment.issue({ form: { resource: otherAudience } }, signal)
-  const place = verificationPlace(deployment, key)
-  const exchange = await present(deployment, key.text, { place, pair: key.pair, signal })
-  return isRefused(place, exchange) ? PASSED : deployment.failed(exchange, 'status 401')
+  return presentRefused(deployment, { key, expected: 'status 401' }, signal)
 }
 
 /** The genuine key that forgeries begin with. No check redeems it, unless a forgery is accepted. */
@@ -149,7 +144,7 @@ async function presentAll(
     // A header cannot contain a line end, and spaces around its value have no meaning (RFC 9110 5.5).
     if (token === victim.text || (place.request(token).form === undefined && /\s/.test(token))) continue
     deployment.hide(token, '$KEY')
-    const exchange = await present(deployment, token, { place, pair: victim.pair, signal })
+    const exchange = await present(deployment, { place, key: { ...victim, text: token } }, signal)
     if (place.isAccepted(exchange)) return accepted(deployment, { victim, place }, exchange)
     if (exchange.status >= 500) return deployment.failed(exchange, EXPECTED)
   }

@@ -21,8 +21,8 @@ export const ISSUANCE_CHECKS = inGroup<Check<Deployment>>({ group: 'Issuance', n
       const exchange = await deployment.issueFirst(signal)
       if (deployment.keyIn(exchange) === undefined)
         return deployment.failed(exchange, 'status 200 with an access_token')
-      if (typeof exchange.json['token_type'] === 'string') return PASSED
-      return deployment.failed(exchange, 'a token_type', 'no token_type')
+      const hasType = typeof exchange.json['token_type'] === 'string'
+      return deployment.expect(exchange, hasType, 'a token_type', 'no token_type')
     },
   },
   {
@@ -60,8 +60,7 @@ export const ISSUANCE_CHECKS = inGroup<Check<Deployment>>({ group: 'Issuance', n
       if (wanted === '') return skipped('the answer names no scope')
       const { exchange } = await deployment.issue({ form: { scope: wanted } }, signal)
       const granted = grantedScopes(exchange).join(' ')
-      if (granted === wanted) return PASSED
-      return deployment.failed(exchange, `the scope ${wanted}`, `the scope ${granted}`)
+      return deployment.expect(exchange, granted === wanted, `the scope ${wanted}`, `the scope ${granted}`)
     },
   },
   refusing('issuance-scope-unknown', {
@@ -131,15 +130,15 @@ function asGet(outgoing: Outgoing): Outgoing {
 /** No cache may keep the answer. */
 export function requireNoStore(deployment: Deployment, exchange: Exchange): Finding {
   const header = exchange.headers.get('Cache-Control') ?? 'none'
-  if (/\bno-store\b/i.test(header)) return PASSED
-  return deployment.failed(exchange, 'Cache-Control: no-store', `Cache-Control: ${header}`)
+  const isRight = /\bno-store\b/i.test(header)
+  return deployment.expect(exchange, isRight, 'Cache-Control: no-store', `Cache-Control: ${header}`)
 }
 
 /** A request must be refused with a status from 400 to 499. */
 export function refused(deployment: Deployment, exchange: Exchange, expected = 'status 400'): Finding {
   deployment.keyIn(exchange)
   const { status } = exchange
-  return status >= 400 && status < 500 ? PASSED : deployment.failed(exchange, expected)
+  return deployment.expect(exchange, status >= 400 && status < 500, expected)
 }
 
 interface Refusing extends Omit<CheckDescription, 'id'> {

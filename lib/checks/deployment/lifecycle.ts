@@ -1,7 +1,7 @@
-import { type Check, type Finding, PASSED, skipped } from '../check.js'
+import { type Check, type Finding, skipped } from '../check.js'
 import type { Deployment } from './deployment.js'
 import { refused } from './issuance.js'
-import { isRefused, present, verificationPlace } from './places.js'
+import { presentRefused } from './places.js'
 import { isSameScope } from './scopes.js'
 
 /** What a clock may be off, if the deployment has its default. */
@@ -22,8 +22,8 @@ export const LIFECYCLE_CHECKS: readonly Check<Deployment>[] = [
       const { active, scope } = exchange.json
       if (active !== true) return deployment.failed(exchange, 'active: true')
       const expected = granted.join(' ')
-      if (expected === '' || isSameScope(scope, expected)) return PASSED
-      return deployment.failed(exchange, `scope ${expected}`, `scope ${scope}`)
+      const isRight = expected === '' || isSameScope(scope, expected)
+      return deployment.expect(exchange, isRight, `scope ${expected}`, `scope ${scope}`)
     },
   },
   {
@@ -35,8 +35,8 @@ export const LIFECYCLE_CHECKS: readonly Check<Deployment>[] = [
     needs: ['introspection-active'],
     async run(deployment, signal) {
       const exchange = await deployment.introspect('check-no-such-token', signal)
-      if (JSON.stringify(exchange.json) === '{"active":false}' && exchange.status === 200) return PASSED
-      return deployment.failed(exchange, 'status 200 with {"active":false}')
+      const isRight = JSON.stringify(exchange.json) === '{"active":false}' && exchange.status === 200
+      return deployment.expect(exchange, isRight, 'status 200 with {"active":false}')
     },
   },
   {
@@ -63,9 +63,7 @@ export const LIFECYCLE_CHECKS: readonly Check<Deployment>[] = [
       const key = await deployment.issue({}, signal)
       const revoked = await deployment.post('revocation_endpoint', { token: key.text }, signal)
       if (revoked.status !== 200) return deployment.failed(revoked, 'status 200')
-      const place = verificationPlace(deployment, key)
-      const exchange = await present(deployment, key.text, { place, pair: key.pair, signal })
-      return isRefused(place, exchange) ? PASSED : deployment.failed(exchange, 'a refusal')
+      return presentRefused(deployment, { key, expected: 'a refusal' }, signal)
     },
   },
   {
@@ -77,7 +75,7 @@ export const LIFECYCLE_CHECKS: readonly Check<Deployment>[] = [
     needs: ['issuance-key'],
     async run(deployment, signal) {
       const exchange = await deployment.post('revocation_endpoint', { token: 'check-no-such-token' }, signal)
-      return exchange.status === 200 ? PASSED : deployment.failed(exchange, 'status 200')
+      return deployment.expect(exchange, exchange.status === 200, 'status 200')
     },
   },
   {
@@ -113,8 +111,6 @@ async function checkExpiry(deployment: Deployment, signal: AbortSignal): Promise
     return skipped(`the shortest key needs ${wait} seconds to expire; allow them with --wait`)
   await deployment.pause(wait, signal)
   deployment.isUsedUp(key.text)
-  const place = verificationPlace(deployment, key)
-  const exchange = await present(deployment, key.text, { place, pair: key.pair, signal })
   const expected = 'a refusal. If clockToleranceSeconds is more than 5, skip this check'
-  return isRefused(place, exchange) ? PASSED : deployment.failed(exchange, expected)
+  return presentRefused(deployment, { key, expected }, signal)
 }

@@ -1,6 +1,6 @@
 import { EXCHANGE_GRANT, JWT_TOKEN_TYPE } from '../../base/oauth-names.js'
 import type { ProofPair } from '../../testing/forged-token.js'
-import { CheckEnd, skipped } from '../check.js'
+import { CheckEnd, type Finding, skipped } from '../check.js'
 import { type Deployment, type IssuedKey, requireSupport, TOKEN_SCOPE } from './deployment.js'
 import type { Exchange, Outgoing } from './exchange.js'
 
@@ -17,7 +17,7 @@ export interface Place {
 }
 
 /** The scheme of `Authorization` for a key. */
-function schemeOf(pair: ProofPair | undefined): string {
+export function schemeOf(pair: ProofPair | undefined): string {
   return pair === undefined ? 'Bearer' : 'DPoP'
 }
 
@@ -90,27 +90,34 @@ export function verificationPlace(deployment: Deployment, key: IssuedKey): Place
   }
 }
 
-/** How a key is presented. */
-export interface Presenting {
-  readonly place: Place
-  readonly pair?: ProofPair | undefined
-  readonly signal: AbortSignal
-}
+/** A key, or another text in its place, and the private key to prove. */
+export type Presented = Pick<IssuedKey, 'text' | 'pair'>
 
-/** Presents a token at a place, with a DPoP proof if it is bound. */
+/** Presents a key at a place, with a DPoP proof if it is bound. */
 export async function present(
   deployment: Deployment,
-  token: string,
-  { place, pair, signal }: Presenting,
+  { place, key }: { readonly place: Place; readonly key: Presented },
+  signal: AbortSignal,
 ): Promise<Exchange> {
-  const exchange = await deployment.send(proven(deployment, place.request(token), { pair, token }), signal)
+  const exchange = await deployment.send(proven(deployment, place, key), signal)
   requireSupport(exchange)
-  if (place.redeems && place.isAccepted(exchange)) noteRedeemed(deployment, token, exchange)
+  if (place.redeems && place.isAccepted(exchange)) noteRedeemed(deployment, key.text, exchange)
   return exchange
 }
 
+/** Presents a key where keys are verified. It must be refused. */
+export async function presentRefused(
+  deployment: Deployment,
+  { key, expected }: { readonly key: IssuedKey; readonly expected: string },
+  signal: AbortSignal,
+): Promise<Finding> {
+  const place = verificationPlace(deployment, key)
+  const exchange = await present(deployment, { place, key }, signal)
+  return deployment.expect(exchange, isRefused(place, exchange), expected)
+}
+
 /** Whether a place refuses a token. An answer with 5xx is a fault of the server, and may come after it has acted. */
-export function isRefused(place: Place, exchange: Exchange): boolean {
+export function isRefused(place: Pick<Place, 'isAccepted'>, exchange: Exchange): boolean {
   return !place.isAccepted(exchange) && exchange.status < 500
 }
 
@@ -120,12 +127,9 @@ export function noteRedeemed(deployment: Deployment, key: string, { json }: Exch
   if (typeof json['access_token'] === 'string') deployment.keep(json['access_token'])
 }
 
-/** The request with a DPoP proof of the key pair. */
-export function proven(
-  deployment: Deployment,
-  request: Outgoing,
-  { pair, token }: { readonly pair?: ProofPair | undefined; readonly token: string },
-): Outgoing {
+/** The request that presents a key at a place, with a DPoP proof of the key pair. */
+export function proven(deployment: Deployment, place: Place, { text: token, pair }: Presented): Outgoing {
+  const request = place.request(token)
   if (pair === undefined) return request
   const isInHeader = request.headers?.['Authorization'] === `DPoP ${token}`
   const proof = deployment.proof(pair, { ...request, ...(isInHeader && { token }) })

@@ -6,9 +6,9 @@ import {
   NO_ROUTE,
   noteRedeemed,
   present,
+  presentRefused,
   proven,
   redemptionPlace,
-  verificationPlace,
 } from './places.js'
 import { grantedScopes } from './scopes.js'
 
@@ -48,9 +48,8 @@ export const REDEMPTION_CHECKS = inGroup<Check<Deployment>>({ group: 'Redemption
       const wrong = grantedScopes(exchange).filter(
         (scope) => scope.startsWith('provision:') || !key.scope.includes(scope),
       )
-      if (wrong.length === 0) return PASSED
       const expected = `scopes of the key: ${key.scope.join(' ')}`
-      return deployment.failed(exchange, expected, `the scopes ${wrong.join(' ')}`)
+      return deployment.expect(exchange, wrong.length === 0, expected, `the scopes ${wrong.join(' ')}`)
     },
   },
   {
@@ -73,10 +72,10 @@ export const REPLAY_CHECKS = inGroup<Check<Deployment>>({ group: 'Replay' }, [
     needs: ['redemption-works'],
     async run(deployment, signal) {
       const { key, place, exchange } = await redeem(deployment, signal)
-      const again = await present(deployment, key.text, { place, pair: key.pair, signal })
+      const again = await present(deployment, { place, key }, signal)
       // The owner of a bound key that repeats its request gets the same answer.
-      if (key.pair !== undefined && again.text === exchange.text) return PASSED
-      return isRefused(place, again) ? PASSED : deployment.failed(again, 'status 400 or 401')
+      const isRepeated = key.pair !== undefined && again.text === exchange.text
+      return deployment.expect(again, isRepeated || isRefused(place, again), 'status 400 or 401')
     },
   },
   {
@@ -88,9 +87,7 @@ export const REPLAY_CHECKS = inGroup<Check<Deployment>>({ group: 'Replay' }, [
     async run(deployment, signal) {
       if (deployment.settings.protectedUrl === undefined) return skipped(NO_ROUTE)
       const { key } = await redeem(deployment, signal)
-      const place = verificationPlace(deployment, key)
-      const exchange = await present(deployment, key.text, { place, pair: key.pair, signal })
-      return isRefused(place, exchange) ? PASSED : deployment.failed(exchange, 'status 401')
+      return presentRefused(deployment, { key, expected: 'status 401' }, signal)
     },
   },
   {
@@ -107,7 +104,7 @@ export const REPLAY_CHECKS = inGroup<Check<Deployment>>({ group: 'Replay' }, [
 async function redeem(deployment: Deployment, signal: AbortSignal) {
   const key = await deployment.issue({}, signal)
   const place = redemptionPlace(deployment, key)
-  const exchange = await present(deployment, key.text, { place, pair: key.pair, signal })
+  const exchange = await present(deployment, { place, key }, signal)
   if (!place.isAccepted(exchange))
     throw new CheckEnd(deployment.failed(exchange, `${place.name} accepts the key`))
   return { key, place, exchange }
@@ -131,11 +128,7 @@ async function checkRedeemable(deployment: Deployment, signal: AbortSignal): Pro
 async function checkRace(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
   const key = await deployment.issue({}, signal)
   const place = redemptionPlace(deployment, key)
-  const once = () =>
-    deployment.sendOnce(
-      proven(deployment, place.request(key.text), { pair: key.pair, token: key.text }),
-      signal,
-    )
+  const once = () => deployment.sendOnce(proven(deployment, place, key), signal)
   const answers = await Promise.allSettled(Array.from({ length: CONCURRENT }, once))
   const exchanges = answers.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
   const successes = exchanges.filter((one) => place.isAccepted(one))
@@ -147,8 +140,8 @@ async function checkRace(deployment: Deployment, signal: AbortSignal): Promise<F
       : failed({ actual: `no success in ${exchanges.length} answers`, expected: 'one success' })
   // The owner of a bound key gets the same answer again.
   const isSame = key.pair !== undefined && successes.every(({ text }) => text === first.text)
-  if (successes.length === 1 || isSame) return PASSED
-  return deployment.failed(first, 'one success', `${successes.length} successes`)
+  const isRight = successes.length === 1 || isSame
+  return deployment.expect(first, isRight, 'one success', `${successes.length} successes`)
 }
 
 async function checkContainment(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
@@ -158,7 +151,7 @@ async function checkContainment(deployment: Deployment, signal: AbortSignal): Pr
   const before = await deployment.introspect(token, signal)
   if (before.json['active'] !== true) return skipped('the introspection does not describe access tokens')
   if (key.pair !== undefined) return skipped('the owner of a bound key may repeat its request')
-  await present(deployment, key.text, { place, signal })
+  await present(deployment, { place, key }, signal)
   const after = await deployment.introspect(token, signal)
-  return after.json['active'] === false ? PASSED : deployment.failed(after, 'active: false')
+  return deployment.expect(after, after.json['active'] === false, 'active: false')
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Redaction } from '../../base/redaction.js'
 import { basicAuth } from '../../base/secret.js'
 import { makeProof, type ProofPair, type ProofPlan } from '../../testing/forged-token.js'
-import { CheckEnd, type Finding, failed, skipped, warning } from '../check.js'
+import { CheckEnd, type Finding, failed, PASSED, skipped, warning } from '../check.js'
 import {
   curlOf,
   describeAnswer,
@@ -77,6 +77,17 @@ export class DeploymentSession {
   /** Whether the issuer is a local one, without TLS. */
   get isLocal(): boolean {
     return this.settings.issuer.startsWith('http:')
+  }
+
+  /** The URL of the metadata. The path of the issuer follows the well-known path (RFC 8414 3.1). */
+  get metadataUrl(): string {
+    const { origin, pathname } = new URL(this.settings.issuer)
+    return `${origin}/.well-known/oauth-authorization-server${pathname.replace(/\/$/, '')}`
+  }
+
+  /** Asks for the metadata. */
+  getMetadata(signal: AbortSignal, headers: Outgoing['headers'] = {}): Promise<Exchange> {
+    return this.send({ method: 'GET', url: this.metadataUrl, headers }, signal)
   }
 
   /** Never shows this text. */
@@ -154,7 +165,11 @@ export class DeploymentSession {
     return makeProof(pair, { now: this.now, nonce: this.#nonce, ...plan })
   }
 
-  /** The checks of an answer: the finding, with the answer and the request. */
+  /** The finding about an answer: if it is not right, with the answer and the request. */
+  expect(exchange: Exchange, isRight: boolean, expected: string, actual?: string): Finding {
+    return isRight ? PASSED : this.failed(exchange, expected, actual)
+  }
+
   failed(exchange: Exchange, expected: string, actual?: string): Finding {
     return failed(this.#facts(exchange, expected, actual))
   }

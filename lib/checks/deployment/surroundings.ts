@@ -1,5 +1,5 @@
 import { type Check, CheckEnd, type Finding, PASSED, skipped, warning } from '../check.js'
-import { cleartextUrl, metadataUrl } from './connection.js'
+import { cleartextUrl, sendInClear } from './connection.js'
 import type { Deployment } from './deployment.js'
 import type { Exchange, Outgoing } from './exchange.js'
 
@@ -24,9 +24,8 @@ export const PROXY_CHECKS: readonly Check<Deployment>[] = [
         'X-Original-Host': EVIL,
         Forwarded: `host=${EVIL};proto=https`,
       }
-      const url = metadataUrl(deployment.settings.issuer)
-      const exchange = await deployment.send({ method: 'GET', url, headers }, signal)
-      return exchange.text.includes(EVIL) ? deployment.failed(exchange, 'the same metadata') : PASSED
+      const exchange = await deployment.getMetadata(signal, headers)
+      return deployment.expect(exchange, !exchange.text.includes(EVIL), 'the same metadata')
     },
   },
   {
@@ -37,16 +36,13 @@ export const PROXY_CHECKS: readonly Check<Deployment>[] = [
     fix: 'Set trust proxy to the IP addresses of your proxies, and let the proxies overwrite X-Forwarded-Proto.',
     needs: ['cleartext', 'discovery-metadata'],
     async run(deployment, signal) {
-      const url = cleartextUrl(deployment, metadataUrl(deployment.settings.issuer))
+      const url = cleartextUrl(deployment, deployment.metadataUrl)
       if (url === undefined || deployment.isLocal) return skipped('there is no port for plain HTTP')
       const headers = { 'X-Forwarded-Proto': 'https', 'X-Forwarded-Ssl': 'on', 'X-Forwarded-Port': '443' }
-      const exchange = await deployment
-        .sendOnce({ method: 'GET', url, headers }, signal)
-        .catch(() => undefined)
-      signal.throwIfAborted()
-      return exchange === undefined || exchange.status >= 300
-        ? PASSED
-        : deployment.failed(exchange, 'the same refusal as without X-Forwarded-Proto')
+      const exchange = await sendInClear(deployment, { method: 'GET', url, headers }, signal)
+      if (exchange === undefined) return PASSED
+      const isRight = exchange.status >= 300
+      return deployment.expect(exchange, isRight, 'the same refusal as without X-Forwarded-Proto')
     },
   },
   {
