@@ -49,8 +49,20 @@ export function makeToken(
   return `${input}.${signInput(Buffer.from(input)).toString('base64url')}`
 }
 
+/** Makes tokens of a genuine one, without its signing key. `jwks` has the public keys of the issuer. */
+export type Forge = (token: DecodedToken, jwks: readonly Claims[]) => readonly string[]
+
+/** Tricks that no verifier may fall for. */
+export const FORGERIES = {
+  algNone: unsigned,
+  publicKeyAsSecret: signedWithPublicKeys,
+  forgedSignature: signedByOthers,
+  changedClaims: withOtherClaims,
+  embeddedKey: withOwnKey,
+} satisfies Record<string, Forge>
+
 /** Tokens that name `none` as their algorithm (RFC 8725 3.2), with and without a signature. */
-export function unsigned({ header, claims, parts: [, , signature] }: DecodedToken): readonly string[] {
+function unsigned({ header, claims, parts: [, , signature] }: DecodedToken): readonly string[] {
   return ['none', 'None', 'NONE'].flatMap((alg) => {
     const input = `${encodePart({ ...header, alg })}.${encodePart(claims)}.`
     return [input, input + signature]
@@ -58,10 +70,7 @@ export function unsigned({ header, claims, parts: [, , signature] }: DecodedToke
 }
 
 /** Tokens that are signed with HMAC, and a public key of the server as the secret (RFC 8725 2.1). */
-export function signedWithPublicKeys(
-  { header, claims }: DecodedToken,
-  jwks: readonly Claims[],
-): readonly string[] {
+function signedWithPublicKeys({ header, claims }: DecodedToken, jwks: readonly Claims[]): readonly string[] {
   const secrets = jwks.flatMap((jwk) => {
     const key = importKey(jwk)
     if (key === undefined) return []
@@ -71,38 +80,46 @@ export function signedWithPublicKeys(
   return secrets.map((secret) => makeToken({ header: { ...header, alg: 'HS256' }, claims }, hmacWith(secret)))
 }
 
-/** The same token with another signature: one bit is different, or another key has signed it. */
-export function signedByOthers(token: string): readonly string[] {
-  const { header, claims, parts } = partsOf(token)
-  const bytes = Buffer.from(parts[2], 'base64url')
-  bytes[0] = (bytes[0] ?? 0) ^ 1
-  const flipped = `${parts[0]}.${parts[1]}.${bytes.toString('base64url')}`
-  return [flipped, makeToken({ header: { ...header, alg: 'ES256' }, claims }, newPair().sign)]
-}
-
-/** A token that brings the key with which it is signed (RFC 8725 2.1, RFC 7515 4.1.3). */
-export function withOwnKey(token: string): string {
-  const { header, claims } = partsOf(token)
-  const { jwk, sign } = newPair()
-  return makeToken({ header: { ...header, alg: 'ES256', jwk }, claims }, sign)
+/** The same token with another signature: a bit differs, a part is missing, or another key has signed it. */
+function signedByOthers({
+  header,
+  claims,
+  parts: [head, payload, signature],
+}: DecodedToken): readonly string[] {
+  const bytes = Buffer.from(signature, 'base64url')
+  const changed = Buffer.from(bytes)
+  changed[0] = (changed[0] ?? 0) ^ 1
+  const others = [changed, Buffer.alloc(bytes.length), bytes.subarray(0, -1), Buffer.alloc(0)]
+  return [
+    ...others.map((one) => `${head}.${payload}.${one.toString('base64url')}`),
+    `${head}.${payload}`,
+    makeToken({ header: { ...header, alg: 'ES256' }, claims }, newPair().sign),
+  ]
 }
 
 /** The genuine signature under other claims. */
-export function withOtherClaims(token: string): string {
-  const { header, claims, parts } = partsOf(token)
-  const changed = {
-    ...claims,
-    sub: 'attacker',
-    scope: `${claims['scope']} admin`,
-    exp: Number(claims['exp']) + 600,
-  }
-  return `${encodePart(header)}.${encodePart(changed)}.${parts[2]}`
+function withOtherClaims({ claims, parts: [head, , signature] }: DecodedToken): readonly string[] {
+  const changes: Claims[] = [
+    { sub: 'check.invalid-admin' },
+    { exp: Number(claims['exp']) + 86_400 },
+    { scope: `${claims['scope']} admin` },
+  ]
+  return changes.map((change) => `${head}.${encodePart({ ...claims, ...change })}.${signature}`)
 }
 
-export function partsOf(token: string): DecodedToken {
-  const decoded = decodeToken(token)
-  if (decoded === undefined) throw new SyntaxError('The token is no JWT.')
-  return decoded
+/** Tokens that bring the key with which they are signed, or name its place (RFC 8725 2.1, RFC 7515 4.1.3). */
+function withOwnKey({ header, claims }: DecodedToken): readonly string[] {
+  const { jwk, sign } = newPair()
+  const url = 'https://check.invalid/jwks.json'
+  // A verifier may use the embedded key only if it does not know the kid, or only if it knows the kid.
+  const additions: Claims[] = [
+    { jwk, kid: 'check' },
+    { jwk, jku: url },
+    { jwk, x5u: url },
+  ]
+  return additions.map((addition) =>
+    makeToken({ header: { ...header, alg: 'ES256', ...addition }, claims }, sign),
+  )
 }
 
 /** A key pair for ES256. */

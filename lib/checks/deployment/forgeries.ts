@@ -2,7 +2,7 @@ import { encodePart } from '../../testing/forged-token.js'
 import { type Check, CheckEnd, type Finding, inGroup, PASSED, skipped } from '../check.js'
 import type { Deployment, IssuedKey } from './deployment.js'
 import type { Exchange } from './exchange.js'
-import { FORGERIES } from './forged-keys.js'
+import { FORGED_KEYS } from './forged-keys.js'
 import {
   isRefused,
   NO_ROUTE,
@@ -44,11 +44,11 @@ export const FORGERY_CHECKS = inGroup<Check<Deployment>>({ group: 'Forgeries', n
       return deployment.expect(exchange, isRefused(place, exchange), EXPECTED)
     },
   },
-  ...FORGERIES.map(({ forge, ...texts }) => ({
+  ...FORGED_KEYS.map(({ forge, ...texts }) => ({
     ...texts,
     async run(deployment: Deployment, signal: AbortSignal) {
       const { victim, decoded } = await victimOf(deployment, signal)
-      return presentAll(deployment, { victim, tokens: forge(decoded, deployment) }, signal)
+      return presentAll(deployment, { victim, tokens: forge(decoded, deployment.jwks) }, signal)
     },
   })),
   {

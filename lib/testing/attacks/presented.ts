@@ -1,31 +1,22 @@
 import { randomBytes } from 'node:crypto'
 import { captureOutput } from '../captured-output.js'
-import {
-  partsOf,
-  signedByOthers,
-  signedWithPublicKeys,
-  unsigned,
-  withOtherClaims,
-  withOwnKey,
-} from '../forged-token.js'
+import { decodeToken, FORGERIES, type Forge } from '../forged-token.js'
 import type { Credential, Target } from './target.js'
 
-/** Replaces a genuine token by others, in requests that are right otherwise. Each must be refused. */
-async function present(
-  target: Target,
-  tokensFor: (genuine: string) => readonly string[],
-  accepted: string,
-): Promise<void> {
-  const { token: genuine, dpop } = await target.credential()
-  for (const token of tokensFor(genuine))
-    target.requireRefusal(await target.send({ headers: await target.headersFor({ token, dpop }) }), accepted)
+/** Sends a token, in a request that is right otherwise. It must be refused. */
+async function present(target: Target, credential: Credential, accepted: string): Promise<void> {
+  target.requireRefusal(await target.send({ headers: await target.headersFor(credential) }), accepted)
 }
 
-/** Sends a genuine token that must be refused here. */
-async function presentGenuine(target: Target, terms: object, accepted: string): Promise<void> {
-  const credential = await target.credential(terms)
-  const answer = await target.send({ headers: await target.headersFor(credential) })
-  target.requireRefusal(answer, accepted)
+/** An attack with tokens that are made of a genuine one. */
+function forgery(forge: Forge, how: string): (target: Target) => Promise<void> {
+  return async (target) => {
+    const { token: genuine, dpop } = await target.credential()
+    const decoded = decodeToken(genuine)
+    if (decoded === undefined) throw new SyntaxError('The token is no JWT.')
+    for (const token of forge(decoded, await target.kit.issuance.jwks()))
+      await present(target, { token, dpop }, `${noun(target)} ${how}. ${DO_NOT_READ}`)
+  }
 }
 
 const noun = ({ isForKeys }: Target) => (isForKeys ? 'a key' : 'an access token')
@@ -39,19 +30,21 @@ export async function withoutCredential(target: Target): Promise<void> {
 }
 
 export async function garbage(target: Target): Promise<void> {
-  const tokens = [randomBytes(24).toString('base64url'), 'undefined', 'null']
-  await present(target, () => tokens, `a made-up text. Put ${target.guard} before the handler`)
+  const { dpop } = await target.credential()
+  for (const token of [randomBytes(24).toString('base64url'), 'undefined', 'null'])
+    await present(target, { token, dpop }, `a made-up text. Put ${target.guard} before the handler`)
 }
 
 export async function expired(target: Target): Promise<void> {
   if (!target.kit.isMovable)
     target.fail('needs the clock of the app: give `clock` to testKit(), and its `now` to the app')
-  await presentGenuine(target, { expired: true }, `${noun(target)} that had expired. ${DO_NOT_READ}`)
+  const accepted = `${noun(target)} that had expired. ${DO_NOT_READ}`
+  await present(target, await target.credential({ expired: true }), accepted)
 }
 
 export async function revoked(target: Target): Promise<void> {
   const accepted = `${noun(target)} that was revoked. ${DO_NOT_READ}`
-  await presentGenuine(target, { revoked: true }, accepted)
+  await present(target, await target.credential({ revoked: true }), accepted)
 }
 
 export async function wrongScope(target: Target): Promise<void> {
@@ -63,7 +56,7 @@ export async function wrongScope(target: Target): Promise<void> {
   if (other === undefined)
     target.fail('needs `otherScope`: a scope that the client may have, and that the route does not accept')
   const accepted = `${noun(target)} with the scope ${other} only. Guard it with ${target.guard}, without anyScope`
-  await presentGenuine(target, { scope: other }, accepted)
+  await present(target, await target.credential({ scope: other }), accepted)
 }
 
 export async function wrongAudience(target: Target): Promise<void> {
@@ -71,42 +64,26 @@ export async function wrongAudience(target: Target): Promise<void> {
   if (otherAudience === undefined)
     target.fail('needs `otherAudience`: another audience that the client may ask for')
   const accepted = `${noun(target)} for ${otherAudience}. Set \`audience\` in the options of the guard`
-  await presentGenuine(target, { resource: otherAudience }, accepted)
+  await present(target, await target.credential({ resource: otherAudience }), accepted)
 }
 
 /** A key that the app should exchange first. */
 export async function wrongKind(target: Target): Promise<void> {
-  const credential = await target.credential({}, !target.isForKeys)
   const other = target.isForKeys ? 'an access token' : 'a provisioning key'
   const accepted = `${other} in place of ${noun(target)}. Guard it with ${target.guard}`
-  target.requireRefusal(await target.send({ headers: await target.headersFor(credential) }), accepted)
+  await present(target, await target.credential({}, !target.isForKeys), accepted)
 }
 
 const DO_NOT_READ = 'Let a guard of this library verify it, and do not only read its claims'
 
-export async function forgedSignature(target: Target): Promise<void> {
-  await present(target, signedByOthers, `${noun(target)} with a forged signature. ${DO_NOT_READ}`)
-}
-
-export async function embeddedKey(target: Target): Promise<void> {
-  const accepted = `${noun(target)} that is signed with the public key in its own header. ${DO_NOT_READ}`
-  await present(target, (token) => [withOwnKey(token)], accepted)
-}
-
-export async function publicKeyAsSecret(target: Target): Promise<void> {
-  const jwks = await target.kit.issuance.jwks()
-  const accepted = `${noun(target)} with an HMAC of a public key. ${DO_NOT_READ}`
-  await present(target, (token) => signedWithPublicKeys(partsOf(token), jwks), accepted)
-}
-
-export async function algNone(target: Target): Promise<void> {
-  await present(target, (token) => unsigned(partsOf(token)), `${noun(target)} with alg none. ${DO_NOT_READ}`)
-}
-
-export async function changedClaims(target: Target): Promise<void> {
-  const accepted = `${noun(target)} whose claims were changed. ${DO_NOT_READ}`
-  await present(target, (token) => [withOtherClaims(token)], accepted)
-}
+export const forgedSignature = forgery(FORGERIES.forgedSignature, 'with a forged signature')
+export const embeddedKey = forgery(
+  FORGERIES.embeddedKey,
+  'that is signed with the public key in its own header',
+)
+export const publicKeyAsSecret = forgery(FORGERIES.publicKeyAsSecret, 'with an HMAC of a public key')
+export const algNone = forgery(FORGERIES.algNone, 'with alg none')
+export const changedClaims = forgery(FORGERIES.changedClaims, 'whose claims were changed')
 
 /** The headers of an honest request, without the header Authorization. */
 async function otherHeadersFor(target: Target, credential: Credential): Promise<Record<string, string>> {
