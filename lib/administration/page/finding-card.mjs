@@ -13,13 +13,29 @@ import { absolute, time, timeOfDay } from './times.mjs'
 /** @typedef {import('./screen.mjs').Context} Context */
 
 /**
+ * All findings of a list.
+ *
+ * @param {{ findings: readonly Finding[], locks: readonly import('./api.mjs').Lock[] }} data
+ * @param {Context} context
+ * @param {string} [title] for those who do not see the page
+ */
+export function findingCards({ findings, locks }, context, title) {
+  return element(
+    'div',
+    { class: 'cards' },
+    title !== undefined && element('h2', { class: 'hidden' }, title),
+    findings.map((finding) => findingCard(finding, locks, context)),
+  )
+}
+
+/**
  * A finding: what, who, the response, what to do now, and the evidence.
  *
  * @param {Finding} finding
  * @param {readonly import('./api.mjs').Lock[]} locks
  * @param {Context} context
  */
-export function findingCard(finding, locks, context) {
+function findingCard(finding, locks, context) {
   const { rule, severity, count, lastAt } = finding
   const { title, meaning } = wordsOfRule(rule, finding.title)
   const { next, ...response } = outcomeOf(finding, { locks, log: context.log, now: context.clock.now() })
@@ -166,21 +182,27 @@ function runbook({ runbook = [], falsePositives }) {
  * @param {readonly import('./api.mjs').Lock[]} inForce
  * @param {Context} context
  */
-function buttons(finding, title, inForce, { ask }) {
+function buttons(finding, title, [strongest], { ask }) {
   const clientId = clientOf(finding)
-  const [strongest] = inForce
   const reason = `finding ${finding.id}`
   return element(
     'div',
     { class: 'actions' },
-    clientId !== undefined &&
-      strongest !== undefined && [
-        button('Unlock', () => ask(unlock(clientId))),
-        button('Lock longer', () => ask(lock({ clientId, kind: strongest.kind, reason, isLonger: true }))),
-      ],
-    clientId !== undefined &&
-      strongest === undefined &&
-      button('Lock client', () => ask(lock({ clientId, reason }))),
+    clientId !== undefined && lockButtons({ clientId, strongest, reason }, ask),
     button('Close finding', () => ask(closeFinding(finding, title))),
   )
+}
+
+/**
+ * The buttons to lock a client, and to change its lock.
+ *
+ * @param {{ clientId: string, strongest: import('./api.mjs').Lock | undefined, reason: string | undefined }} lock
+ * @param {Context['ask']} ask
+ */
+export function lockButtons({ clientId, strongest, reason }, ask) {
+  if (strongest === undefined)
+    return [button('Lock client', () => ask(lock({ clientId, ...(reason && { reason }) })))]
+  const { kind } = strongest
+  const longer = lock({ clientId, kind, reason: reason ?? strongest.reason, isLonger: true })
+  return [button('Unlock', () => ask(unlock(clientId))), button('Lock longer', () => ask(longer))]
 }

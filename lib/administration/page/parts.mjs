@@ -1,7 +1,7 @@
 import { element, fragment } from './dom.mjs'
 import { icon } from './icons.mjs'
 import { LOCKS } from './responses.mjs'
-import { capitalized, clientLink, name } from './text.mjs'
+import { capitalized, clientLink, link, name } from './text.mjs'
 import { clockTime } from './times.mjs'
 
 /** @typedef {import('./dom.mjs').Children} Children */
@@ -77,13 +77,23 @@ export function empty(title, ...next) {
   )
 }
 
+/**
+ * Says that a filter has left nothing.
+ *
+ * @param {'client' | 'event' | 'finding'} noun
+ */
+export function noMatch(noun) {
+  const all = element('a', { href: `#/${noun}s` }, `Show all ${noun}s`)
+  return empty(`No ${noun} matches this filter.`, all, '.')
+}
+
 /** @param {import('./api.mjs').Severity} severity */
 export function severityBadge(severity) {
   return element('span', { class: `badge ${severity}` }, icon(severity), capitalized(severity))
 }
 
-/** @type {Record<string, string>} */
-const STATES = {
+/** @type {Readonly<Record<string, string>>} */
+export const STATES = {
   issued: 'Issued',
   redeeming: 'Being redeemed',
   redeemed: 'Redeemed',
@@ -141,14 +151,22 @@ export function facts(facts) {
 }
 
 /**
+ * The title of a view, and what it shows.
+ *
+ * @param {string} title
+ * @param {string} text
+ */
+export function lead(title, text) {
+  return fragment(element('h1', null, title), element('p', { class: 'lead' }, text))
+}
+
+/**
  * A part of the page with a heading, and perhaps a link to all of it.
  *
- * @param {string} id
- * @param {string} title
- * @param {{ more?: Children, className?: string }} options
+ * @param {{ id: string, title: string, more?: Children, className?: string }} options
  * @param {...Children} children
  */
-export function section(id, title, { more, className = '' }, ...children) {
+export function section({ id, title, more, className = '' }, ...children) {
   return element(
     'section',
     { class: `panel ${className}`.trim(), 'aria-labelledby': `${id}-title`, 'data-key': id },
@@ -158,18 +176,21 @@ export function section(id, title, { more, className = '' }, ...children) {
 }
 
 /**
- * The link to the rest of a long list.
+ * The links to the rest of a long list.
  *
- * @param {string | undefined} next
- * @param {string | undefined} first the link to the first page, if this is another one
+ * @param {string} view
+ * @param {Record<string, string>} filter
+ * @param {{ next?: string | undefined, after?: string | undefined }} places where the next page and this one begin
  */
-export function pager(next, first) {
-  if (next === undefined && first === undefined) return fragment()
+export function pager(view, filter, { next, after }) {
+  if (next === undefined && after === undefined) return fragment()
+  const page = (/** @type {string} */ label, /** @type {Record<string, string>} */ place) =>
+    element('a', { class: 'button', href: link(view, { ...filter, ...place }) }, label)
   return element(
     'nav',
     { class: 'pager', 'aria-label': 'Pages' },
-    first !== undefined && element('a', { class: 'button', href: first }, 'First page'),
-    next !== undefined && element('a', { class: 'button', href: next }, 'Next page'),
+    after !== undefined && page('First page', {}),
+    next !== undefined && page('Next page', { after: next }),
   )
 }
 
@@ -178,9 +199,10 @@ export function pager(next, first) {
  *
  * @param {string} label
  * @param {(values: Record<string, string>) => void} apply
- * @param {...Children} fields
+ * @param {Children} fields
+ * @param {...Children} others
  */
-export function filters(label, apply, ...fields) {
+export function filters(label, apply, fields, ...others) {
   /** @param {SubmitEvent} event */
   const onsubmit = (event) => {
     event.preventDefault()
@@ -188,7 +210,8 @@ export function filters(label, apply, ...fields) {
     const given = [...new FormData(event.currentTarget)].map(([key, value]) => [key, String(value).trim()])
     apply(Object.fromEntries(given))
   }
-  return element('form', { class: 'filters', 'aria-label': label, onsubmit }, ...fields)
+  const submit = element('button', { type: 'submit', class: 'button' }, 'Filter')
+  return element('form', { class: 'filters', 'aria-label': label, onsubmit }, fields, submit, ...others)
 }
 
 /**

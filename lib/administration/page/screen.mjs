@@ -23,13 +23,20 @@ import { button } from './parts.mjs'
  */
 
 /**
+ * A part of a view.
+ *
+ * @template T
+ * @typedef {(data: T, context: Context) => Node} Part
+ */
+
+/**
  * One view of the page. `load` asks the server, and `render` makes the content.
  *
  * @template T
  * @typedef {object} View
  * @property {string} title
  * @property {(api: import('./api.mjs').Api, parameters: Parameters) => Promise<T>} load
- * @property {(data: T, context: Context) => Node} render
+ * @property {Part<T>} render
  */
 
 /** @typedef {{ hash: string, view: View<unknown>, overview: Overview, parameters: Parameters, data: unknown }} Shown */

@@ -1,13 +1,13 @@
-import { deleteClient, lock, revokeBinding, unlock } from '../actions.mjs'
+import { deleteClient, revokeBinding } from '../actions.mjs'
 import { element, fragment } from '../dom.mjs'
-import { findingCard } from '../finding-card.mjs'
+import { findingCards, lockButtons } from '../finding-card.mjs'
 import { revokeAllKeys } from '../key-actions.mjs'
 import { button, empty, facts, lockBadge, section, table } from '../parts.mjs'
 import { identifier, link, name, nameInFull, visible } from '../text.mjs'
 import { time } from '../times.mjs'
 import { keyTable } from './keys.mjs'
 
-/** @typedef {import('../screen.mjs').Context} Context */
+/** @typedef {import('../screen.mjs').Part<Data>} Part */
 /** @typedef {import('../api.mjs').Binding} Binding */
 /** @typedef {import('../api.mjs').Finding} Finding */
 /** @typedef {import('../api.mjs').Lock} Lock */
@@ -51,32 +51,17 @@ export const clientView = {
       element('h1', null, 'Client ', name(data.clientId)),
       summary(data, context),
       context.role === 'operate' && actions(data, context),
-      data.findings.length > 0 &&
-        section(
-          'findings',
-          'Findings',
-          {},
-          element(
-            'div',
-            { class: 'cards' },
-            data.findings.map((one) => findingCard(one, data.locks, context)),
-          ),
-        ),
+      data.findings.length > 0 && section({ id: 'findings', title: 'Findings' }, findingCards(data, context)),
       keys(data, context),
       bindings(data, context),
     ),
 }
 
-/**
- * @param {Data} data
- * @param {Context} context
- */
+/** @type {Part} */
 function summary({ clientId, client, locks }, { clock }) {
   const lastUsedAt = client?.lastUsedAt
   return section(
-    'summary',
-    'What is known',
-    {},
+    { id: 'summary', title: 'What is known' },
     facts([
       ['Id', nameInFull(clientId)],
       ['Last used (precise to a minute)', lastUsedAt === undefined ? 'not yet' : time(lastUsedAt, clock)],
@@ -86,49 +71,32 @@ function summary({ clientId, client, locks }, { clock }) {
   )
 }
 
-/**
- * @param {Data} data
- * @param {Context} context
- */
-function actions({ clientId, locks }, { ask }) {
-  const [first] = locks
+/** @type {Part} */
+function actions({ clientId, locks: [strongest] }, { ask }) {
   return element(
     'div',
     { class: 'actions' },
-    first !== undefined && button('Unlock', () => ask(unlock(clientId))),
-    first === undefined
-      ? button('Lock client', () => ask(lock({ clientId })))
-      : button('Lock longer', () =>
-          ask(lock({ clientId, kind: first.kind, reason: first.reason, isLonger: true })),
-        ),
+    lockButtons({ clientId, strongest, reason: undefined }, ask),
     button('Revoke all keys', () => ask(revokeAllKeys(clientId))),
     button('Delete client', () => ask(deleteClient(clientId))),
   )
 }
 
-/**
- * @param {Data} data
- * @param {Context} context
- */
+/** @type {Part} */
 function keys({ clientId, keys }, context) {
   const more = [
     element('a', { href: link('keys', { clientId }) }, 'All keys of this client'),
     element('a', { href: link('keys', { subject: clientId }) }, 'All keys for it'),
   ]
   return section(
-    'keys',
-    'Latest keys',
-    { more },
+    { id: 'keys', title: 'Latest keys', more },
     keys.length > 0
       ? keyTable(keys, 'Latest keys of the client', context)
       : empty('This client has no keys.', 'Its next key appears here.'),
   )
 }
 
-/**
- * @param {Data} data
- * @param {Context} context
- */
+/** @type {Part} */
 function bindings({ clientId, bindings }, { clock, role, ask }) {
   const isOperator = role === 'operate'
   const columns = [
@@ -154,10 +122,6 @@ function bindings({ clientId, bindings }, { clock, role, ask }) {
     'No device is bound to this client.',
     'A device binds its own private key when it redeems a key.',
   )
-  return section(
-    'bindings',
-    'Bound devices',
-    {},
-    rows.length > 0 ? table('Bound devices', columns, rows) : none,
-  )
+  const title = 'Bound devices'
+  return section({ id: 'bindings', title }, rows.length > 0 ? table(title, columns, rows) : none)
 }

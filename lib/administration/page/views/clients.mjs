@@ -1,7 +1,7 @@
 import { lock, unlock } from '../actions.mjs'
 import { element, fragment } from '../dom.mjs'
-import { button, empty, filters, lockBadge, pager, table, textField } from '../parts.mjs'
-import { clientLink, link, name, nameInFull } from '../text.mjs'
+import { button, empty, filters, lead, lockBadge, noMatch, pager, table, textField } from '../parts.mjs'
+import { clientLink, name, nameInFull } from '../text.mjs'
 import { time } from '../times.mjs'
 
 /** @typedef {import('../api.mjs').Client} Client */
@@ -16,25 +16,19 @@ export const clientsView = {
   render(page, context) {
     const { search = '', after } = context.parameters
     return fragment(
-      element('h1', null, 'Clients'),
-      element(
-        'p',
-        { class: 'lead' },
+      lead(
+        'Clients',
         'Clients that have used the server, the latest first. A device with only an access token is no client.',
       ),
       filters(
         'Filter the clients',
         context.filter,
         textField('Client id, or a part of it', 'search', search),
-        element('button', { type: 'submit', class: 'button' }, 'Filter'),
       ),
       page.items.length > 0
         ? clientTable(page.items, 'Clients, the last used first', context)
         : noClients(context, search !== ''),
-      pager(
-        page.next === undefined ? undefined : link('clients', { search, after: page.next }),
-        after === undefined ? undefined : link('clients', { search }),
-      ),
+      pager('clients', { search }, { next: page.next, after }),
     )
   },
 }
@@ -62,12 +56,7 @@ async function find(api, search, after) {
  * @param {boolean} [isFiltered]
  */
 export function noClients({ log }, isFiltered = false) {
-  if (isFiltered)
-    return empty(
-      'No client matches this filter.',
-      element('a', { href: '#/clients' }, 'Show all clients'),
-      '.',
-    )
+  if (isFiltered) return noMatch('client')
   // Refusals are events too.
   const title =
     log.events.length > 0

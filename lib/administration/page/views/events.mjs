@@ -1,6 +1,6 @@
 import { element, fragment } from '../dom.mjs'
 import { eventList, wordsOfEvent } from '../event-list.mjs'
-import { button, choice, empty, filters, textField } from '../parts.mjs'
+import { button, choice, empty, filters, lead, noMatch, textField } from '../parts.mjs'
 import { counted } from '../text.mjs'
 
 /** @typedef {import('../api.mjs').LoggedEvent} LoggedEvent */
@@ -24,18 +24,14 @@ export const eventsView = {
     const shown = context.log.shown.filter(selector(text, severity))
     const apply = () => document.querySelector('form')?.requestSubmit()
     return fragment(
-      element('h1', null, 'Events'),
-      element(
-        'p',
-        { class: 'lead' },
-        'What this process has done, as it happens. Your audit log has all processes.',
-      ),
+      lead('Events', 'What this process has done, as it happens. Your audit log has all processes.'),
       filters(
         'Filter the events',
         context.filter,
-        textField('Client, key, address or word', 'text', text),
-        choice('Severity', 'severity', severity, SEVERITIES, { onchange: apply }),
-        element('button', { type: 'submit', class: 'button' }, 'Filter'),
+        [
+          textField('Client, key, address or word', 'text', text),
+          choice('Severity', 'severity', severity, SEVERITIES, { onchange: apply }),
+        ],
         pauseButton(context),
       ),
       shown.length > 0 ? eventList(shown, 'Events, the latest first') : none(text !== '' || severity !== ''),
@@ -48,7 +44,7 @@ function none(isFiltered) {
   const box = element('div', { class: 'events', 'data-key': 'no-events' })
   box.append(
     isFiltered
-      ? empty('No event matches this filter.', element('a', { href: '#/events' }, 'Show all events'), '.')
+      ? noMatch('event')
       : empty(
           'Nothing has happened yet.',
           'Let a client ask for a key: the event appears here at the same moment.',

@@ -26,7 +26,7 @@ export const keyView = {
       key === undefined
         ? element('p', { class: 'lead' }, 'The server has forgotten this key, because it has expired.')
         : known({ key, events }, context),
-      section('history', 'What happened', {}, history(events)),
+      section({ id: 'history', title: 'What happened' }, history(events)),
       key !== undefined &&
         context.role === 'operate' &&
         element('div', { class: 'actions' }, buttons(key, context)),
@@ -40,7 +40,7 @@ export const keyView = {
 function known({ key, events }, context) {
   return [
     element('p', { class: 'badges' }, stateBadge(key), key.lock && lockBadge(key.lock, context.clock)),
-    section('terms', 'What it is', {}, terms({ key, events }, context)),
+    section({ id: 'terms', title: 'What it is' }, terms({ key, events }, context)),
   ]
 }
 

@@ -1,21 +1,24 @@
 import { element, fragment } from '../dom.mjs'
 import { revokeAllKeys } from '../key-actions.mjs'
-import { button, choice, clientName, empty, filters, pager, stateBadge, table, textField } from '../parts.mjs'
-import { identifier, keyLink, link, name } from '../text.mjs'
+import {
+  button,
+  choice,
+  clientName,
+  empty,
+  filters,
+  lead,
+  pager,
+  STATES,
+  stateBadge,
+  table,
+  textField,
+} from '../parts.mjs'
+import { identifier, keyLink, name } from '../text.mjs'
 import { age, time } from '../times.mjs'
 
 /** @typedef {import('../api.mjs').Key} Key */
 /** @typedef {import('../api.mjs').Page<Key>} KeyPage */
 /** @typedef {import('../screen.mjs').Context} Context */
-
-const STATES = /** @type {const} */ ([
-  ['', 'All states'],
-  ['issued', 'Issued'],
-  ['redeeming', 'Being redeemed'],
-  ['redeemed', 'Redeemed'],
-  ['revoked', 'Revoked'],
-  ['expired', 'Expired'],
-])
 
 /** @type {import('../screen.mjs').View<KeyPage>} */
 export const keysView = {
@@ -24,16 +27,12 @@ export const keysView = {
   render: (page, context) => {
     const { clientId = '', subject = '', state = '', after } = context.parameters
     return fragment(
-      element('h1', null, 'Keys'),
-      element('p', { class: 'lead' }, 'Each key is shown by its id only. The newest come first.'),
-      filters(
-        'Filter the keys',
-        context.filter,
+      lead('Keys', 'Each key is shown by its id only. The newest come first.'),
+      filters('Filter the keys', context.filter, [
         textField('Whole client id', 'clientId', clientId),
         textField('Whole device id', 'subject', subject),
-        choice('State', 'state', state, STATES),
-        element('button', { type: 'submit', class: 'button' }, 'Filter'),
-      ),
+        choice('State', 'state', state, [['', 'All states'], ...Object.entries(STATES)]),
+      ]),
       page.items.length > 0
         ? keyTable(page.items, 'Keys, the newest first', context)
         : noKeys(clientId !== '' || subject !== '' || state !== ''),
@@ -45,10 +44,7 @@ export const keysView = {
           { class: 'actions' },
           button('Revoke the keys of all clients', () => context.ask(revokeAllKeys())),
         ),
-      pager(
-        page.next === undefined ? undefined : link('keys', { clientId, subject, state, after: page.next }),
-        after === undefined ? undefined : link('keys', { clientId, subject, state }),
-      ),
+      pager('keys', { clientId, subject, state }, { next: page.next, after }),
     )
   },
 }

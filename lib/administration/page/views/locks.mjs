@@ -1,7 +1,7 @@
 import { lock, unlock } from '../actions.mjs'
 import { element, fragment } from '../dom.mjs'
 import { isByRule } from '../findings.mjs'
-import { button, empty, table } from '../parts.mjs'
+import { button, empty, lead, table } from '../parts.mjs'
 import { LOCKS } from '../responses.mjs'
 import { wordsOfRule } from '../rules.mjs'
 import { clientLink, link, name, nameInFull } from '../text.mjs'
@@ -17,12 +17,7 @@ export const locksView = {
   render({ items }, context) {
     const isOperator = context.role === 'operate'
     return fragment(
-      element('h1', null, 'Locks'),
-      element(
-        'p',
-        { class: 'lead' },
-        'A lock applies in every process, until it ends or an operator ends it.',
-      ),
+      lead('Locks', 'A lock applies in every process, until it ends or an operator ends it.'),
       isOperator &&
         element(
           'div',

@@ -1,7 +1,7 @@
 import { historyTable, KeyChart, legend, SERIES } from '../chart.mjs'
 import { element, fragment } from '../dom.mjs'
 import { eventList } from '../event-list.mjs'
-import { findingCard, nextStep } from '../finding-card.mjs'
+import { findingCards, nextStep } from '../finding-card.mjs'
 import { icon } from '../icons.mjs'
 import { byUrgency } from '../outcomes.mjs'
 import { empty, section } from '../parts.mjs'
@@ -14,6 +14,7 @@ import { keyTable } from './keys.mjs'
 import { lockTable } from './locks.mjs'
 
 /** @typedef {import('../screen.mjs').Context} Context */
+/** @typedef {import('../screen.mjs').Part<Data>} Part */
 /** @typedef {import('../api.mjs').Finding} Finding */
 /** @typedef {import('../api.mjs').Lock} Lock */
 /** @typedef {import('../api.mjs').Key} Key */
@@ -57,10 +58,7 @@ export function overviewView() {
   }
 }
 
-/**
- * @param {Data} data
- * @param {Context} context
- */
+/** @type {Part} */
 function status(data, { overview, clock, log }) {
   const situation = { ...data, overview, log }
   const { level, sentence, next } = statusOf(situation, clock)
@@ -129,28 +127,15 @@ function tiles({ overview }) {
   )
 }
 
-/**
- * @param {Data} data
- * @param {Context} context
- */
+/** @type {Part} */
 function findings({ findings, locks }, context) {
   const { open } = context.overview.findings
   const more = open > 0 && element('a', { href: '#/findings' }, `All findings (${number(open)})`)
-  const shown = byUrgency(findings, { locks, log: context.log, now: context.clock.now() }).slice(
-    0,
-    MOST.findings,
-  )
+  const sorted = byUrgency(findings, { locks, log: context.log, now: context.clock.now() })
+  const shown = { findings: sorted.slice(0, MOST.findings), locks }
   return section(
-    'findings',
-    'Open findings',
-    { more },
-    shown.length === 0
-      ? noFindings(false)
-      : element(
-          'div',
-          { class: 'cards' },
-          shown.map((finding) => findingCard(finding, locks, context)),
-        ),
+    { id: 'findings', title: 'Open findings', more },
+    findings.length === 0 ? noFindings(false) : findingCards(shown, context),
   )
 }
 
@@ -159,27 +144,20 @@ function findings({ findings, locks }, context) {
  * @param {Context} context
  */
 function history(chart, { overview }) {
+  const [id, title] = ['chart', 'Keys by state']
   if (overview.history.at.length < LEAST_POINTS) {
     const words = 'The chart begins in a minute: the server counts the keys every 15 seconds.'
-    return section('chart', 'Keys by state', { className: 'short' }, element('p', { class: 'muted' }, words))
+    return section({ id, title, className: 'short' }, element('p', { class: 'muted' }, words))
   }
-  return section(
-    'chart',
-    'Keys by state',
-    {},
-    legend(),
-    chart.render(overview.history),
-    historyTable(overview.history),
-  )
+  return section({ id, title }, legend(), chart.render(overview.history), historyTable(overview.history))
 }
 
 /** @param {Context} context */
 function events(context) {
   const { shown } = context.log
+  const more = [pauseButton(context), element('a', { href: '#/events' }, 'All events')]
   return section(
-    'events',
-    'Live events',
-    { more: [pauseButton(context), element('a', { href: '#/events' }, 'All events')], className: 'feed' },
+    { id: 'events', title: 'Live events', more, className: 'feed' },
     shown.length > 0
       ? eventList(shown, 'Live events, the latest first', MOST.events)
       : element(
@@ -190,15 +168,11 @@ function events(context) {
   )
 }
 
-/**
- * @param {Data} data
- * @param {Context} context
- */
+/** @type {Part} */
 function keys({ keys }, context) {
+  const more = element('a', { href: link('keys', { state: 'issued' }) }, 'All outstanding keys')
   return section(
-    'outstanding',
-    'Outstanding keys',
-    { more: element('a', { href: link('keys', { state: 'issued' }) }, 'All outstanding keys') },
+    { id: 'outstanding', title: 'Outstanding keys', more },
     keys.length > 0
       ? keyTable(keys, 'The newest outstanding keys', context)
       : empty(
@@ -208,30 +182,20 @@ function keys({ keys }, context) {
   )
 }
 
-/**
- * @param {Data} data
- * @param {Context} context
- */
+/** @type {Part} */
 function clients({ clients }, context) {
   return section(
-    'clients',
-    'Clients',
-    { more: element('a', { href: '#/clients' }, 'All clients') },
+    { id: 'clients', title: 'Clients', more: element('a', { href: '#/clients' }, 'All clients') },
     clients.length > 0
       ? clientTable(clients, 'The clients that were used last', context, { isShort: true })
       : noClients(context),
   )
 }
 
-/**
- * @param {Data} data
- * @param {Context} context
- */
+/** @type {Part} */
 function locks({ locks }, context) {
   return section(
-    'locks',
-    'Locks',
-    { more: element('a', { href: '#/locks' }, 'All locks') },
+    { id: 'locks', title: 'Locks', more: element('a', { href: '#/locks' }, 'All locks') },
     lockTable(locks.slice(0, MOST.locks), context),
   )
 }
