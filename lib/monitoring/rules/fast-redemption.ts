@@ -1,6 +1,6 @@
 import { RecentMap } from '../../base/recent-map.js'
 import { ClientHistory, FadingMean } from './client-history.js'
-import { memberOf, type Rule } from './rule.js'
+import { memberOf, rule } from './rule.js'
 
 const KEYS_OF_A_GENERATION = 5_000
 /** No program gets an answer and sends the next request that fast, unless it runs next to the server. */
@@ -8,7 +8,7 @@ const FASTEST_MILLISECONDS = 20
 const USUAL_MILLISECONDS = 1_000
 const LEAST_REDEMPTIONS = 20
 
-export const fastRedemption: Rule = {
+export const fastRedemption = rule({
   id: 'fast_redemption',
   version: 1,
   title: 'A key was redeemed much faster than usual',
@@ -27,7 +27,6 @@ export const fastRedemption: Rule = {
     'Compare the networks in the events key.issued and key.redeemed of a key that the finding names.',
     'If the networks differ, a program near the server, or between the client and the server, may have redeemed the keys before the client could: call revokeFamily (button "Revoke everything it gave" in the view of the key).',
   ],
-  responses: ['report'],
   watch() {
     const issuedAt = new RecentMap<number>(KEYS_OF_A_GENERATION)
     const clients = new ClientHistory(() => ({ age: new FadingMean(LEAST_REDEMPTIONS), count: 0 }))
@@ -44,4 +43,4 @@ export const fastRedemption: Rule = {
       return isUnusual && age < FASTEST_MILLISECONDS
     }
   },
-}
+})

@@ -1,6 +1,6 @@
 import { networkOf } from '../../base/network.js'
 import { ClientHistory, FadingMean, poissonTail } from './client-history.js'
-import type { Rule } from './rule.js'
+import { rule } from './rule.js'
 
 const MINUTE = 60_000
 const HALF_LIFE_MINUTES = 60
@@ -68,7 +68,7 @@ class Issuance {
   }
 }
 
-export const issuanceBurst: Rule = {
+export const issuanceBurst = rule({
   id: 'issuance_burst',
   version: 1,
   title: 'A client asks for unusually many keys from new networks',
@@ -81,13 +81,11 @@ export const issuanceBurst: Rule = {
     condition: `in one minute, the client asks for at least ${LEAST_BURST} keys, and for at least ${LEAST_RATIO} times as many keys as usual. At least half of these requests come from networks that the client used for the first time within the last hour`,
     by: 'client',
   },
-  threshold: { count: 1, seconds: 3600 },
   falsePositives: 'The client installs devices in a new region for the first time.',
   runbook: [
     'Ask the person who runs the client whether the client installs devices from a new network now.',
     'If the client does not install devices, its credentials may be stolen: lock the client with lockClient (button "Lock client" in the view of the client), change its credentials, and revoke its keys with revokeAllIssuedBefore (button "Revoke all keys" in the view of the client).',
   ],
-  responses: ['report'],
   watch() {
     const clients = new ClientHistory(() => new Issuance())
     return (event) => {
@@ -95,4 +93,4 @@ export const issuanceBurst: Rule = {
       return clients.of(event).add(event.at.getTime(), network)
     }
   },
-}
+})

@@ -1,15 +1,13 @@
-import { memberOf, type Rule } from './rule.js'
+import { memberOf, rule } from './rule.js'
 
-export const replayedKey: Rule = {
+export const replayedKey = rule({
   id: 'replayed_key',
   version: 1,
   title: 'A redeemed key was used again',
-  kind: 'evidence',
   severity: 'high',
   evidence: 'bound',
   techniques: ['T1528', 'T1550.001'],
   signal: { events: ['key.replayed'], by: 'client' },
-  threshold: { count: 1, seconds: 3600 },
   falsePositives:
     'A client has redeemed a bearer key, has not received the answer, and sends the same request again.',
   runbook: [
@@ -19,17 +17,15 @@ export const replayedKey: Rule = {
     'If they differ, somebody has copied the key: find out where it was stored or logged. After this, issue a new key for the device or client. If a device uses the client of this library, delete its saved state first. Otherwise it does not read the new key.',
     'If they are the same, the client itself has probably repeated its request. Let the client use DPoP: with DPoP, a client can repeat a request safely.',
   ],
-  responses: ['report'],
-}
+})
 
 /** A client may be late by the skew of its clock and the time of its retries. */
 const LATE_SECONDS = 120
 
-export const deadKey: Rule = {
+export const deadKey = rule({
   id: 'dead_key',
   version: 1,
   title: 'An expired or revoked key was used',
-  kind: 'evidence',
   severity: 'warning',
   evidence: 'bound',
   techniques: ['T1528'],
@@ -47,7 +43,6 @@ export const deadKey: Rule = {
     'If an address does not belong to one of your machines, old keys have leaked, for example with a log or a disk image. Find the source of the leak.',
     'Nobody can use the old keys, but check whether the same log or disk image also contains valid secrets.',
   ],
-  responses: ['report'],
   where(event) {
     const expiresAt = memberOf(event, 'expiresAt')
     const isExpired = memberOf(event, 'reason') === 'key_expired'
@@ -55,18 +50,16 @@ export const deadKey: Rule = {
       !isExpired || (typeof expiresAt === 'number' && event.at.getTime() / 1000 - expiresAt > LATE_SECONDS)
     )
   },
-}
+})
 
-export const cleartextExposure: Rule = {
+export const cleartextExposure = rule({
   id: 'cleartext_exposure',
   version: 1,
   title: 'A genuine key or token came over plain HTTP',
-  kind: 'evidence',
   severity: 'high',
   evidence: 'bound',
   techniques: ['T1040', 'T1528'],
   signal: { events: ['key.exposed', 'token.exposed', 'registration.exposed'], by: 'client' },
-  threshold: { count: 1, seconds: 3600 },
   falsePositives:
     'None. Everybody who can read the traffic has the key. The usual cause is a client with a wrong URL.',
   runbook: [
@@ -74,14 +67,12 @@ export const cleartextExposure: Rule = {
     'Correct the URL of the client: it must begin with https.',
     'Close the plain HTTP port, or let your proxy refuse plain HTTP requests. The proxy must not redirect them: with a redirect, nobody notices the wrong URL.',
   ],
-  responses: ['report'],
-}
+})
 
-export const forgedKey: Rule = {
+export const forgedKey = rule({
   id: 'forged_key',
   version: 1,
   title: 'A token has a valid signature, but the server never issued this token',
-  kind: 'evidence',
   severity: 'high',
   evidence: 'unbound',
   techniques: ['T1552.004', 'T1606.001'],
@@ -90,7 +81,6 @@ export const forgedKey: Rule = {
     reasons: ['key_unknown', 'token_unknown'],
     by: 'deployment',
   },
-  threshold: { count: 1, seconds: 3600 },
   falsePositives:
     'A second deployment uses the same signing key, for example staging with the signing key of production. Or the store has lost its data, so it does not know genuine keys.',
   runbook: [
@@ -98,14 +88,12 @@ export const forgedKey: Rule = {
     'If the store has lost no data, somebody else has one of your signing keys, or two deployments share a signing key. In both cases, do the steps of the section "A stolen signing key" in docs/operations/key-rotation.md, with your emergency routes (docs/operations/emergency.md).',
     'Find out where the signing key was stored, and who could read it.',
   ],
-  responses: ['report'],
-}
+})
 
-export const wrongProofKey: Rule = {
+export const wrongProofKey = rule({
   id: 'wrong_proof_key',
   version: 1,
   title: 'A bound key came without a proof of the private key that it is bound to',
-  kind: 'evidence',
   severity: 'high',
   evidence: 'bound',
   techniques: ['T1528', 'T1550.001'],
@@ -118,14 +106,12 @@ export const wrongProofKey: Rule = {
     'If they differ, revoke the key with revokeKey (button "Revoke key" in the view of the key), and find out where somebody copied it.',
     'If they are the same, change the client: it must save its DPoP key pair together with the provisioning key.',
   ],
-  responses: ['report'],
-}
+})
 
-export const wrongPlace: Rule = {
+export const wrongPlace = rule({
   id: 'wrong_place',
   version: 1,
   title: 'A genuine key came to the wrong audience or environment, or from the wrong network',
-  kind: 'evidence',
   severity: 'warning',
   evidence: 'bound',
   techniques: ['T1528', 'T1550.001'],
@@ -142,14 +128,12 @@ export const wrongPlace: Rule = {
     'If the address in the finding belongs to one of your clients, correct the configuration of this client.',
     'If not, somebody tries to find out where a stolen key works: call revokeAllIssuedBefore (button "Revoke all keys" in the view of the client), which revokes all keys and access tokens of the client.',
   ],
-  responses: ['report'],
-}
+})
 
-export const networkChanged: Rule = {
+export const networkChanged = rule({
   id: 'network_changed',
   version: 1,
   title: 'A key came from a network and a program that did not ask for it',
-  kind: 'evidence',
   severity: 'warning',
   evidence: 'bound',
   techniques: ['T1528', 'T1550.001'],
@@ -159,7 +143,6 @@ export const networkChanged: Rule = {
       'the request with the key has another network and another user agent than the request that asked for the key. The rule counts only keys that a client asked for in its own name',
     by: 'client',
   },
-  threshold: { count: 1, seconds: 3600 },
   falsePositives:
     'A program asks for keys for its devices, and the program and the devices are on different networks.',
   runbook: [
@@ -167,16 +150,14 @@ export const networkChanged: Rule = {
     'If the client gives its keys to other machines, change the client: it must ask for one key for each machine, with the id of the machine in requested_subject.',
     'If the client never uses these addresses or user agents, somebody else may have the key. Revoke an unused key with revokeKey (button "Revoke key" in the view of the key), and the results of a redeemed key with revokeFamily (button "Revoke everything it gave").',
   ],
-  responses: ['report'],
   where: (event) =>
     memberOf(event, 'agentChanged') === true && memberOf(event, 'subject') === memberOf(event, 'clientId'),
-}
+})
 
-export const manyNetworks: Rule = {
+export const manyNetworks = rule({
   id: 'many_networks',
   version: 1,
   title: 'One key was presented from several networks',
-  kind: 'evidence',
   severity: 'high',
   evidence: 'bound',
   techniques: ['T1528', 'T1550.001'],
@@ -185,7 +166,6 @@ export const manyNetworks: Rule = {
     condition: 'at least three networks have used the same key',
     by: 'client',
   },
-  threshold: { count: 1, seconds: 3600 },
   falsePositives: 'A mobile device changes networks within minutes.',
   runbook: [
     'Several programs have the key. If the member actions of the finding contains revokeKey, the server has already revoked the key. Otherwise, call revokeKey (button "Revoke key" in the view of the key). If the result is `redeemed`, call revokeFamily (button "Revoke everything it gave").',
@@ -194,23 +174,20 @@ export const manyNetworks: Rule = {
   ],
   responses: ['revokeKey'],
   where: (event) => Number(memberOf(event, 'networkCount')) >= 3,
-}
+})
 
-export const leakedKey: Rule = {
+export const leakedKey = rule({
   id: 'leaked_key',
   version: 1,
   title: 'Somebody has found and reported a key',
-  kind: 'evidence',
   severity: 'high',
   evidence: 'bound',
   techniques: ['T1552'],
   signal: { events: ['key.leaked', 'token.leaked', 'registration.leaked'], by: 'client' },
-  threshold: { count: 1, seconds: 3600 },
   falsePositives: 'None. Somebody who reports a key has a copy of this key.',
   runbook: [
     'If `revoked` or `tokenRevoked` in the event is true, the server has revoked the key or token. Otherwise, do the steps of the section "When you get the event" in the page about leaked keys.',
     'Find out where the person or program that reported the key or token has found it.',
     'Remove the key or token from the place where it was found, and look there for other secrets.',
   ],
-  responses: ['report'],
-}
+})

@@ -1,12 +1,12 @@
 import { ClientHistory } from './client-history.js'
-import { memberOf, type Rule } from './rule.js'
+import { memberOf, rule } from './rule.js'
 
 /** The last part of the lifetime of a key. */
 const LAST_PART = 0.05
 /** So many keys in a row. */
 const IN_A_ROW = 10
 
-export const lateRedemption: Rule = {
+export const lateRedemption = rule({
   id: 'late_redemption',
   version: 1,
   title: 'A client redeems its keys just before they expire',
@@ -19,13 +19,11 @@ export const lateRedemption: Rule = {
     condition: `the client redeemed ${IN_A_ROW} keys in a row, and redeemed each of them in the last ${LAST_PART * 100} percent of its lifetime`,
     by: 'client',
   },
-  threshold: { count: 1, seconds: 3600 },
   falsePositives: 'The devices start slowly, and the lifetime of their keys is too short.',
   runbook: [
     'If the devices need so much time to redeem their keys, raise lifetimeSeconds in the policy of the client.',
     'If the devices could redeem their keys earlier, find out which program keeps the keys for so long.',
   ],
-  responses: ['report'],
   watch() {
     const clients = new ClientHistory(() => ({ inARow: 0 }))
     return (event) => {
@@ -37,4 +35,4 @@ export const lateRedemption: Rule = {
       return client.inARow >= IN_A_ROW
     }
   },
-}
+})

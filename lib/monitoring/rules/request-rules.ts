@@ -1,10 +1,9 @@
-import { memberOf, type Rule } from './rule.js'
+import { memberOf, rule } from './rule.js'
 
-export const scopeEscalation: Rule = {
+export const scopeEscalation = rule({
   id: 'scope_escalation',
   version: 1,
   title: 'A client asks for more than its policy allows',
-  kind: 'evidence',
   severity: 'warning',
   evidence: 'bound',
   techniques: ['T1078.004', 'T1098'],
@@ -27,14 +26,12 @@ export const scopeEscalation: Rule = {
     'If the client really needs more, change its policy. Otherwise, change the client so that it asks for less.',
     'If nobody has changed the client, somebody may have stolen its credentials: change these credentials.',
   ],
-  responses: ['report'],
-}
+})
 
-export const spoofedProxy: Rule = {
+export const spoofedProxy = rule({
   id: 'spoofed_proxy',
   version: 1,
   title: 'An unknown sender claims to be a proxy',
-  kind: 'evidence',
   severity: 'notice',
   evidence: 'unbound',
   techniques: ['T1090', 'T1036'],
@@ -51,17 +48,15 @@ export const spoofedProxy: Rule = {
     'If the address is not a proxy of yours, somebody forges a header of a proxy: `X-Forwarded-Proto` to pretend HTTPS, or `Client-Cert` to pretend a client certificate. The server has refused the request.',
     'Close the port of the app to everybody except your proxy.',
   ],
-  responses: ['report'],
   where: (event) =>
     memberOf(event, 'isForwardedByStranger') === true ||
     memberOf(event, 'reason') === 'certificate_header_malformed',
-}
+})
 
-export const algorithmTricks: Rule = {
+export const algorithmTricks = rule({
   id: 'algorithm_tricks',
   version: 1,
   title: 'One address sends tokens with forged headers or signatures',
-  kind: 'evidence',
   severity: 'warning',
   evidence: 'unbound',
   techniques: ['T1606.001'],
@@ -86,8 +81,7 @@ export const algorithmTricks: Rule = {
     'If all events have the reason signing_key_unknown, you may have removed a signing key too early. In this case, the clients must ask for new keys.',
     'If some events have another reason, somebody sends forged tokens. The server has refused all of them. If more forged tokens come, block the address at your proxy.',
   ],
-  responses: ['report'],
-}
+})
 
 const GUESSES = [
   'client_secret_wrong',
@@ -98,11 +92,10 @@ const GUESSES = [
   'client_method_refused',
 ] as const
 
-export const clientGuessing: Rule = {
+export const clientGuessing = rule({
   id: 'client_guessing',
   version: 1,
   title: 'Somebody guesses the credentials of a client',
-  kind: 'evidence',
   severity: 'warning',
   evidence: 'unbound',
   techniques: ['T1110.001'],
@@ -114,14 +107,12 @@ export const clientGuessing: Rule = {
     'If not, block the address at your proxy. You need not change a generated secret: with 24 characters, nobody can guess it.',
     'The server does not lock the client, because anybody could then lock a client with wrong secrets.',
   ],
-  responses: ['report'],
-}
+})
 
-export const sourceGuessing: Rule = {
+export const sourceGuessing = rule({
   id: 'source_guessing',
   version: 1,
   title: 'One address guesses the credentials of clients',
-  kind: 'evidence',
   severity: 'warning',
   evidence: 'unbound',
   techniques: ['T1110.003'],
@@ -133,5 +124,4 @@ export const sourceGuessing: Rule = {
     'Look at the reasons in the events request.refused. The reason client_unknown means that somebody also guesses the ids of clients.',
     'Block the address at your proxy, unless the address is a gateway of your own devices.',
   ],
-  responses: ['report'],
-}
+})

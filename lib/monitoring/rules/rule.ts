@@ -115,6 +115,18 @@ export interface Rule {
   readonly watch?: () => (event: ProvisioningEvent) => boolean | string
 }
 
+/** What most rules have: one event is a fact, and is reported once in an hour. */
+const USUAL = {
+  kind: 'evidence',
+  threshold: { count: 1, seconds: 3600 },
+  responses: ['report'],
+} satisfies Partial<Rule>
+
+/** Makes a rule, which names only what it has other than most rules. */
+export function rule(special: Omit<Rule, keyof typeof USUAL> & Partial<Rule>): Rule {
+  return { ...USUAL, ...special }
+}
+
 /** Reads a member that only some events have. */
 export function memberOf(event: ProvisioningEvent, name: string): unknown {
   return (event as unknown as Readonly<Record<string, unknown>>)[name]

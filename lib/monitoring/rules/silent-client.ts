@@ -1,5 +1,5 @@
 import { RecentMap } from '../../base/recent-map.js'
-import { memberOf, type Rule } from './rule.js'
+import { memberOf, rule } from './rule.js'
 
 const HOUR = 3_600_000
 const CLIENTS_OF_A_GENERATION = 5_000
@@ -58,7 +58,7 @@ function isSilent({ first, last, keys, longestPause }: Activity, now: number): b
   return isRegular && now - last > longest
 }
 
-export const silentClient: Rule = {
+export const silentClient = rule({
   id: 'silent_client',
   version: 2,
   title: 'A client that regularly asked for keys has stopped',
@@ -71,14 +71,12 @@ export const silentClient: Rule = {
     condition: `the client has not asked for a key for more than ${LEAST_SILENCE / HOUR} hours, for more than ${MISSED_INTERVALS} times its usual time between two keys, and for more than ${LONGEST_PAUSES} times its longest earlier pause. The rule notices a silent client only while other clients ask for keys. It watches only clients that have asked for at least ${LEAST_KEYS} keys, over at least a day`,
     by: 'client',
   },
-  threshold: { count: 1, seconds: 3600 },
   falsePositives:
     'You have switched off the client. Or the client works only on weekdays, and this is its first weekend.',
   runbook: [
     'Check whether the client runs, and whether it can reach the server.',
     'Look for the event request.refused of this client in your log. The credentials of the client may have expired.',
   ],
-  responses: ['report'],
   watch() {
     const activities = new Activities()
     return (event) => {
@@ -88,4 +86,4 @@ export const silentClient: Rule = {
       return activities.findSilent(now) ?? false
     }
   },
-}
+})

@@ -1,11 +1,11 @@
 import { sourceOf } from '../../base/network.js'
 import { HeavyHitters } from '../heavy-hitters.js'
-import { memberOf, type Rule } from './rule.js'
+import { memberOf, rule } from './rule.js'
 
 const WINDOW = 600_000
 const LEAST_CLIENTS = 5
 
-export const skewedClocks: Rule = {
+export const skewedClocks = rule({
   id: 'skewed_clocks',
   version: 2,
   title: 'The clocks of several clients are wrong',
@@ -19,13 +19,11 @@ export const skewedClocks: Rule = {
     condition: `within 10 minutes, such events came from at least ${LEAST_CLIENTS} addresses. The IPv6 addresses of one /64 network count as one address`,
     by: 'deployment',
   },
-  threshold: { count: 1, seconds: 3600 },
   falsePositives: 'A slow network has delayed requests for minutes.',
   runbook: [
     'Check the clock of the server first: compare it with a time server.',
     'If the clock of the server is right, use the addresses in the finding to find out what the clients have in common: a disk image, a site, a time server.',
   ],
-  responses: ['report'],
   watch() {
     const addresses = new HeavyHitters(1_000, WINDOW)
     return (event) => {
@@ -33,4 +31,4 @@ export const skewedClocks: Rule = {
       return addresses.size >= LEAST_CLIENTS
     }
   },
-}
+})

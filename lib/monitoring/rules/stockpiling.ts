@@ -1,5 +1,5 @@
 import { ClientHistory, FadingMean } from './client-history.js'
-import type { Rule } from './rule.js'
+import { rule } from './rule.js'
 
 const WINDOW = 600_000
 const LEAST_KEYS = 50
@@ -38,7 +38,7 @@ class Stock {
   }
 }
 
-export const stockpiling: Rule = {
+export const stockpiling = rule({
   id: 'stockpiling',
   version: 1,
   title: 'A client collects keys and does not redeem them',
@@ -51,16 +51,14 @@ export const stockpiling: Rule = {
     condition: `the client got at least ${LEAST_KEYS} keys in 10 minutes, and redeemed less than a tenth of them. Before, this client usually redeemed more than half of its keys`,
     by: 'client',
   },
-  threshold: { count: 1, seconds: 3600 },
   falsePositives:
     'The devices cannot reach the server, but the program that installs them still asks for keys.',
   runbook: [
     'Check whether the devices of the client can redeem their keys. If they can, ask the person who runs the client why the client needs so many keys.',
     'In the policy of the client, lower outstandingKeys to the number of unused keys that the client really needs, and lifetimeSeconds to the time that a device needs.',
   ],
-  responses: ['report'],
   watch() {
     const clients = new ClientHistory(() => new Stock())
     return (event) => clients.of(event).add(event.at.getTime(), event.type === 'key.issued')
   },
-}
+})
