@@ -1,5 +1,6 @@
 import { setImmediate as settled } from 'node:timers/promises'
 import type { Express } from 'express'
+import { makeProof } from '../lib/testing/forged-token.js'
 import type { Actor } from './actor'
 import { exchange, type HttpAnswer, type HttpRequest } from './exchange'
 import type { Timeline } from './timeline'
@@ -92,13 +93,10 @@ export class Requests {
     { method, path, body, json, authorization, proves, headers, isCleartext }: Sent,
   ): HttpRequest {
     const { address, userAgent, dpop, skewSeconds = 0 } = actor
-    const seconds = this.#timeline.now / 1_000 + skewSeconds
-    const url = `${ORIGIN}${path}`
+    const now = Math.floor(this.#timeline.now / 1_000 + skewSeconds)
     const text = body ?? json ?? ''
-    const proof =
-      proves === undefined
-        ? undefined
-        : dpop?.prove({ method, url, seconds, ...(proves && { token: proves }) })
+    const plan = { method, url: `${ORIGIN}${path}`, now, token: proves || undefined }
+    const proof = proves !== undefined && dpop && makeProof(dpop, plan)
     const type = body === undefined ? 'application/json' : 'application/x-www-form-urlencoded'
     return {
       method,
@@ -110,7 +108,7 @@ export class Requests {
         'user-agent': userAgent,
         ...(text !== '' && { 'content-type': type }),
         ...(authorization !== undefined && { authorization }),
-        ...(proof !== undefined && { dpop: proof }),
+        ...(proof && { dpop: proof }),
         ...headers,
       },
     }

@@ -36,7 +36,7 @@ export function encodePart(members: Claims): string {
 type Sign = (input: Buffer) => Buffer
 
 /** The signatures of HS256. */
-export function hmacWith(secret: string | Buffer): Sign {
+export function hmacWith(secret: string | Buffer | KeyObject): Sign {
   return (input) => createHmac('sha256', secret).update(input).digest()
 }
 

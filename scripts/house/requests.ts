@@ -1,7 +1,7 @@
-import { createHash, generateKeyPairSync, randomUUID, sign } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express from 'express'
+import { prover } from '../../__tests__/support/prover'
 import type * as Library from '../../lib/index'
 import type { FileChanges, TracedLibrary } from './trace'
 
@@ -37,7 +37,7 @@ const REQUESTS: Readonly<Record<string, (key: string) => Call>> = {
   }),
   bind: (key) => ({
     path: '/oauth/bind',
-    headers: { ...bearer(key), dpop: dpopProof(`${ISSUER}/oauth/bind`, key) },
+    headers: { ...bearer(key), dpop: prover().prove('POST', `${ISSUER}/oauth/bind`, key) },
   }),
   register: (key) => ({
     path: '/oauth/register',
@@ -104,22 +104,4 @@ async function send(port: number, { path, headers, body }: Call): Promise<Record
 
 function bearer(key: string) {
   return { authorization: `Bearer ${key}` }
-}
-
-/** A DPoP proof of a new key pair (RFC 9449 4.2). */
-function dpopProof(url: string, token: string): string {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const header = { typ: 'dpop+jwt', alg: 'ES256', jwk: publicKey.export({ format: 'jwk' }) }
-  const claims = {
-    jti: randomUUID(),
-    htm: 'POST',
-    htu: url,
-    iat: Math.floor(Date.now() / 1000),
-    ath: createHash('sha256').update(token).digest('base64url'),
-  }
-  const input = [header, claims]
-    .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
-    .join('.')
-  const signature = sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' })
-  return `${input}.${signature.toString('base64url')}`
 }

@@ -1,23 +1,22 @@
-import { createHmac, type KeyObject, randomBytes } from 'node:crypto'
-import { type Actor, decodeJwt, dpopKey } from '../actor'
+import { type KeyObject, randomBytes } from 'node:crypto'
+import type { Claims } from '../../lib/jose/jws.js'
+import { decodeToken, hmacWith, makeToken, newPair } from '../../lib/testing/forged-token.js'
+import type { Actor } from '../actor'
 import { MINUTE, SECOND } from '../world'
 import { type Attack, repeat, type Stage, type Variant, withKey } from './attack'
 
 interface Forgery {
-  readonly header?: object
-  readonly claims?: object
-  readonly signature?: string
+  readonly header?: Claims
+  readonly claims?: Claims
+  readonly signature?: Buffer
 }
 
 /** A key with other contents. By default, the stolen signing key of the server signs it. */
 function forge(genuine: string, signingKey: KeyObject, { header, claims, signature }: Forgery): string {
-  const [itsHeader, itsClaims] = decodeJwt(genuine)
-  const parts = [
-    { ...itsHeader, ...header },
-    { ...itsClaims, ...claims },
-  ]
-  const input = parts.map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
-  return `${input}.${signature ?? createHmac('sha256', signingKey).update(input).digest('base64url')}`
+  const token = decodeToken(genuine)
+  if (token === undefined) throw new SyntaxError(`The server gave no token, but ${genuine}`)
+  const changed = { header: { ...token.header, ...header }, claims: { ...token.claims, ...claims } }
+  return makeToken(changed, signature === undefined ? hmacWith(signingKey) : () => signature)
 }
 
 const newId = () => randomBytes(20).toString('base64url')
@@ -71,11 +70,11 @@ export const algorithmTricks: Attack = {
   rule: 'algorithm_tricks',
   variants: [
     forgeOften('the tokens have the algorithms none and HS512', 20, SECOND, [
-      { header: { alg: 'none' }, signature: '' },
+      { header: { alg: 'none' }, signature: Buffer.alloc(0) },
       { header: { alg: 'HS512' } },
     ]),
     forgeOften('the tokens have wrong signatures, and one comes every four minutes', 40, 4 * MINUTE, [
-      { signature: newId() },
+      { signature: randomBytes(20) },
     ]),
     forgeOften('the tokens name unknown signing keys, or a URL with keys of the attacker', 20, 20 * SECOND, [
       { header: { kid: 'unknown' } },
@@ -156,7 +155,7 @@ function wrongClock(title: string, count: number, interval: number, skewOf: (i: 
     title,
     run({ world, from, at }) {
       repeat(count, interval, (milliseconds, i) =>
-        at(milliseconds, () => world.requests.ask({ ...from(i), dpop: dpopKey(), skewSeconds: skewOf(i) })),
+        at(milliseconds, () => world.requests.ask({ ...from(i), dpop: newPair(), skewSeconds: skewOf(i) })),
       )
     },
   }

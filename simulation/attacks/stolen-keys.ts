@@ -1,4 +1,4 @@
-import { dpopKey } from '../actor'
+import { newPair } from '../../lib/testing/forged-token.js'
 import { formBody } from '../requests'
 import { MINUTE, OTHER_AUDIENCE, SECOND } from '../world'
 import { type Attack, repeat, type Stage, type Variant, withKey } from './attack'
@@ -103,8 +103,8 @@ function proveWrongly(title: string, interval: number, who: (stage: Stage) => St
     title,
     run(stage) {
       const { requests, timeline } = stage.world
-      const impostor = { ...who(stage), dpop: dpopKey() }
-      const options = { asker: { ...stage.owner, dpop: dpopKey() }, form: { requested_expiry: '3600' } }
+      const impostor = { ...who(stage), dpop: newPair() }
+      const options = { asker: { ...stage.owner, dpop: newPair() }, form: { requested_expiry: '3600' } }
       withKey(
         stage,
         0,

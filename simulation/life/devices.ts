@@ -1,4 +1,5 @@
-import { type Actor, actor, dpopKey } from '../actor'
+import { newPair } from '../../lib/testing/forged-token.js'
+import { type Actor, actor } from '../actor'
 import { DAY, HOUR, MINUTE, SECOND, START, type World } from '../world'
 import { clientIds, moved, type Population } from './population'
 import { between, provision } from './provision'
@@ -13,7 +14,7 @@ const SKEWED = 0.01
 /** Devices behind one address, each with one key a day at its own time. */
 export function natDevices(world: World, population: Population): void {
   for (const clientId of clientIds(population, 'devices')) {
-    const dpop = world.random.chance(BOUND) ? dpopKey() : undefined
+    const dpop = world.random.chance(BOUND) ? newPair() : undefined
     const device = actor({ clientId, address: NAT, userAgent: 'device/2.1', dpop })
     const isSkewed = dpop !== undefined && world.random.chance(SKEWED / BOUND)
     daily(world, () => (isSkewed ? askWithWrongClock(world, device) : askOnce(world, device)))
