@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism, constants, loadavg } from 'node:os'
 import { join } from 'node:path'
+import { withPart } from '../scripts/page-part'
 import { catalog, type ScenarioGroup } from './catalog'
 import { clock } from './clock'
 import type { Deployment } from './deployment'
@@ -88,11 +89,8 @@ async function main(): Promise<void> {
 }
 
 const PAGE = join(__dirname, '../docs/operations/faults.md')
-const BETWEEN = /(<!-- faults: begin -->\n)[\s\S]*(<!-- faults: end -->)/
 
 function writeToDocs(numbers: string, seconds: number, seed: number): void {
-  const page = readFileSync(PAGE, 'utf8')
-  if (!BETWEEN.test(page)) throw new Error(`${PAGE} does not contain the comments around the results`)
   const version = execFileSync('redis-server', ['--version'], { encoding: 'utf8' })
   const [, redis = '?'] = /v=(\S+)/.exec(version) ?? []
   const [, , load = 0] = loadavg()
@@ -100,10 +98,8 @@ function writeToDocs(numbers: string, seconds: number, seed: number): void {
     `This run took ${seconds.toFixed(0)} seconds, with seed ${seed}, Redis ${redis} and Node ${process.versions.node}. ` +
     `Redis, the server processes and the test clients shared ${availableParallelism()} cores. ` +
     `Other programs also used the machine: its load average (the number of processes that wanted to run) was ${load.toFixed(1)}.`
-  writeFileSync(
-    PAGE,
-    page.replace(BETWEEN, (_all, begin, end) => `${begin}${setting}\n\n${numbers}\n${end}`),
-  )
+  const text = `${setting}\n\n${numbers}`
+  writeFileSync(PAGE, withPart(readFileSync(PAGE, 'utf8'), { name: 'faults', text }))
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { startDemo } from '../demo-app/server'
 import { runCommand } from '../lib/cli/commands'
 import { Report } from '../lib/cli/report'
+import { withPart } from './page-part'
 
 const PAGE = join(__dirname, '..', 'docs', 'guides', 'staging.md')
 const SECRET = 'a-secret-for-the-demo-of-today'
@@ -47,7 +48,8 @@ async function main(): Promise<void> {
     for (const [name, options] of Object.entries(OUTPUTS)) {
       const own = options.map((option) => option.replace('ORIGIN', demo.origin))
       const printed = await outputOf(['check', demo.origin, ...client, ...own])
-      page = withPart(page, { name, text: printed.replace(anywhere(demo.origin), HOST) })
+      const text = printed.replace(anywhere(demo.origin), HOST).trimEnd()
+      page = withPart(page, { name, text: `\`\`\`text\n${text}\n\`\`\`` })
     }
     finish(page)
   } finally {
@@ -74,15 +76,6 @@ async function outputOf(arguments_: readonly string[]): Promise<string> {
 /** Finds a text even if the report has broken it at the end of a line. */
 function anywhere(text: string): RegExp {
   return new RegExp([...text].map((one) => one.replace(/\W/, '\\$&')).join('(?:\n {12})?'), 'g')
-}
-
-/** The page with this text between the comments of this name. */
-function withPart(page: string, { name, text }: { readonly name: string; readonly text: string }): string {
-  const [begin, end] = [`<!-- ${name}: begin -->\n`, `<!-- ${name}: end -->`]
-  const [before, rest] = page.split(begin)
-  const [, after] = rest?.split(end) ?? []
-  if (before === undefined || after === undefined) throw new Error(`expected the comments around "${name}"`)
-  return `${before}${begin}\n\`\`\`text\n${text.trimEnd()}\n\`\`\`\n\n${end}${after}`
 }
 
 function finish(page: string): void {

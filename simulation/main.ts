@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { RuleId } from '../lib/index.js'
 import { RULES } from '../lib/monitoring/rules/rules.js'
+import { withPart } from '../scripts/page-part'
 import { type AttacksResult, type LifeResult, rulesWithVariant, type Simulation, VARIANTS } from './run'
 import { failuresOf, resultsOf, table } from './table'
 import { simulateAll } from './workers'
@@ -69,15 +70,9 @@ function summary({ seeds }: Options, simulated: readonly (LifeResult | AttacksRe
 }
 
 const PAGE = join(__dirname, '../docs/operations/detection.md')
-const BETWEEN = /(<!-- simulation: begin -->\n)[\s\S]*(<!-- simulation: end -->)/
 
 function writeToDocs(text: string): void {
-  const page = readFileSync(PAGE, 'utf8')
-  if (!BETWEEN.test(page)) throw new Error(`${PAGE} does not contain the comments around the results`)
-  writeFileSync(
-    PAGE,
-    page.replace(BETWEEN, (_all, begin, end) => `${begin}${text}\n${end}`),
-  )
+  writeFileSync(PAGE, withPart(readFileSync(PAGE, 'utf8'), { name: 'simulation', text }))
 }
 
 main().catch((error) => {

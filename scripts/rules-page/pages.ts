@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { withPart } from '../page-part'
 import { endpointTable, objectTables } from './api-tables'
 import { commandSections, policySections, policyTable } from './command-tables'
 import { ruleSections, ruleTable } from './render'
@@ -29,14 +30,8 @@ export const PAGES = Object.keys(PARTS)
 /** A page as it must be: the text as it is, with the parts from the code. */
 export async function pageFromCode(page: string): Promise<string> {
   let text = readFileSync(join(ROOT, page), 'utf8')
-  for (const [name, render] of Object.entries(PARTS[page] ?? {})) {
-    const [begin, end] = [`<!-- ${name}: begin -->\n`, `<!-- ${name}: end -->`]
-    const [before, rest, ...others] = text.split(begin)
-    const [, after] = rest?.split(end) ?? []
-    if (before === undefined || after === undefined || others.length > 0)
-      throw new Error(`${page}: expected the comments around "${name}" once`)
-    text = `${before}${begin}\n${await render()}\n\n${end}${after}`
-  }
+  for (const [name, render] of Object.entries(PARTS[page] ?? {}))
+    text = withPart(text, { name, text: await render() })
   return text
 }
 
