@@ -1,3 +1,5 @@
+import { EXCHANGE, TOKEN_TYPE } from './requests/calls'
+
 /** The server that the commands call. */
 export interface CommandSite {
   readonly origin: string
@@ -24,8 +26,6 @@ export function clientArguments(clientId: string, clientSecret: string): string 
 }
 
 const CURL = "curl -ksSw '\\n%{http_code}\\n'"
-const SUBJECT_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
-const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 
 /** The life of a key, in order. */
 export function flow(site: CommandSite): readonly Example[] {
@@ -73,7 +73,7 @@ function redemptionExamples({ origin, asClient }: CommandSite): readonly Example
       commands: `KEY2=$(newkey --data-urlencode "scope=provision:token config:read")
 TOKEN=$(curl -ks ${origin}/oauth/token \\
   -d grant_type=${EXCHANGE} \\
-  -d subject_token_type=${SUBJECT_TOKEN_TYPE} \\
+  -d subject_token_type=${TOKEN_TYPE} \\
   --data-urlencode "subject_token=$KEY2" | sed -n 's/.*"access_token":"\\([^"]*\\)".*/\\1/p')
 ${callApi(origin)}
 ${introspectToken(origin, asClient)}`,
@@ -103,7 +103,7 @@ export function attacks({ origin, cleartextOrigin, asClient }: CommandSite): rea
       title: 'Replay the key that was exchanged: 400. Its access token is revoked too: 401, inactive.',
       commands: `${CURL} ${origin}/oauth/token \\
   -d grant_type=${EXCHANGE} \\
-  -d subject_token_type=${SUBJECT_TOKEN_TYPE} \\
+  -d subject_token_type=${TOKEN_TYPE} \\
   --data-urlencode "subject_token=$KEY2"
 ${callApi(origin)}
 ${introspectToken(origin, asClient)}`,

@@ -1,9 +1,12 @@
 import type { KeyPair } from './key-pair'
-import type { Call, CallFactory, Exchange, Memory, Site, Step } from './step'
+import type { Call, CallFactory, Memory, Site } from './step'
 
-const TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
-const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
+export const TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
+export const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+
+/** The answer to a key or token that the server does not accept. */
+export const REFUSED = { status: 401, members: { error: 'invalid_token' }, event: 'request.refused' } as const
 
 /** A GET with a key or token of an earlier step. */
 export function getWith(path: string, tokenName: string): CallFactory {
@@ -97,34 +100,20 @@ export interface NewKey {
   readonly form: (site: Site) => Record<string, string>
 }
 
-/** The demo's client requests a key. */
-export function newKeyExchange({ name, form }: NewKey): Exchange {
+/** The demo's client requests a key. Other members, such as a title, stay as they are. */
+export function newKey<Given extends NewKey>({ name, form, ...others }: Given) {
   return {
+    ...others,
     call: asDemoClient(keyRequest(form)),
     status: 200,
     members: { token_type: 'Bearer' },
     secrets: { access_token: name },
     event: 'key.issued',
-  }
+  } as const
 }
 
-/** The demo's client requests a key that is bound to the key pair of somebody else (RFC 9449). */
-export function boundKeyExchange(keyPair: KeyPair, newKey: NewKey): Exchange {
-  const exchange = newKeyExchange(newKey)
+/** The same with a key that is bound to the key pair of somebody else (RFC 9449). */
+export function boundKey<Given extends NewKey>(keyPair: KeyPair, given: Given) {
+  const exchange = newKey(given)
   return { ...exchange, call: withProof(keyPair, exchange.call), members: { token_type: 'DPoP' } }
-}
-
-export interface KeyRequest extends NewKey {
-  readonly title: string
-  readonly explanation: string
-}
-
-/** A step in which the demo's client requests a key. */
-export function keyStep({ title, explanation, ...newKey }: KeyRequest): Step {
-  return { title, explanation, ...newKeyExchange(newKey) }
-}
-
-/** The same with a key that is bound to the key pair of somebody else. */
-export function boundKeyStep(keyPair: KeyPair, { title, explanation, ...newKey }: KeyRequest): Step {
-  return { title, explanation, ...boundKeyExchange(keyPair, newKey) }
 }

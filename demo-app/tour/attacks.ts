@@ -1,4 +1,4 @@
-import { exchangeOf, getWith, introspectionOf, keyStep, postWith } from '../requests/calls'
+import { exchangeOf, getWith, introspectionOf, newKey, postWith, REFUSED } from '../requests/calls'
 import type { Step } from '../requests/step'
 
 /** Attacks with the keys of the flow. */
@@ -34,15 +34,13 @@ export const REPLAY: readonly Step[] = [
   {
     title: 'Call the API with it again',
     call: getWith('/api/device-config', 'initial access token'),
-    status: 401,
-    members: { error: 'invalid_token' },
-    event: 'request.refused',
+    ...REFUSED,
     explanation: 'Guarded routes reject the token too, from the first request after the replay.',
   },
 ]
 
 const CLEARTEXT: readonly Step[] = [
-  keyStep({
+  newKey({
     title: 'Plain HTTP: get a new key',
     name: 'provisioning key 8',
     form: () => ({ scope: 'devices:create' }),
@@ -64,15 +62,13 @@ const CLEARTEXT: readonly Step[] = [
   {
     title: 'Plain HTTP: use it over HTTPS afterwards',
     call: getWith('/whoami', 'provisioning key 8'),
-    status: 401,
-    members: { error: 'invalid_token' },
-    event: 'request.refused',
+    ...REFUSED,
     explanation: 'The exposed key is revoked for everybody. The owner must request a new one.',
   },
 ]
 
 const WRONG_AUDIENCE: readonly Step[] = [
-  keyStep({
+  newKey({
     title: 'Wrong audience: get a key for the warehouse',
     name: 'provisioning key 9',
     form: ({ origin }) => ({ scope: 'devices:create', resource: `${origin}/warehouse` }),
@@ -89,9 +85,7 @@ const WRONG_AUDIENCE: readonly Step[] = [
   {
     title: 'Wrong audience: use it elsewhere',
     call: getWith('/whoami', 'provisioning key 9'),
-    status: 401,
-    members: { error: 'invalid_token' },
-    event: 'request.refused',
+    ...REFUSED,
     explanation:
       'If somebody breaks into the warehouse, the keys that it received are useless anywhere else.',
   },

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import {
-  boundKeyStep,
+  boundKey,
   exchangeOf,
   getWith,
   keyRequest,
   postForm,
   postWith,
+  REFUSED,
   withAssertion,
   withProof,
 } from '../requests/calls'
@@ -32,7 +33,7 @@ export function deviceSteps(): readonly Step[] {
 }
 
 function keyStepFor(device: KeyPair, clientId: string): Step {
-  return boundKeyStep(device, {
+  return boundKey(device, {
     title: 'Get a key that only one device can use (DPoP, RFC 9449)',
     name: BOUND_KEY,
     form: () => ({ scope: `provision:bind ${SCOPE}`, requested_subject: clientId }),
@@ -43,16 +44,13 @@ function keyStepFor(device: KeyPair, clientId: string): Step {
   })
 }
 
-/** The answer to a request without a valid proof. */
-const UNPROVEN = { status: 401, members: { error: 'invalid_token' }, event: 'request.refused' } as const
-
 function theftStep(thief: KeyPair): Step {
   const bind = postWith('/oauth/bind', BOUND_KEY)
   return {
     title: 'A thief copies the key and tries to bind another key pair',
     call: withProof(thief, bind),
-    ...UNPROVEN,
-    next: [{ call: bind, ...UNPROVEN }],
+    ...REFUSED,
+    next: [{ call: bind, ...REFUSED }],
     explanation:
       'The proof is signed with another key pair, so the server rejects it. It also rejects the key without a ' +
       'proof. These attempts do not use up the key.',
@@ -101,7 +99,7 @@ function tokenSteps(device: KeyPair, clientId: string): readonly Step[] {
       status: 200,
       members: { device: clientId },
       event: 'token.verified',
-      next: [{ call: getWith('/api/device-config', TOKEN), ...UNPROVEN }],
+      next: [{ call: getWith('/api/device-config', TOKEN), ...REFUSED }],
       explanation:
         'requireAccessToken() requires a new proof for each call. If somebody copies the token from a log, it ' +
         'is useless.',

@@ -1,11 +1,11 @@
-import { exchangeOf, getWith, introspectionOf, keyStep, postWith } from '../requests/calls'
+import { exchangeOf, getWith, introspectionOf, newKey, postWith } from '../requests/calls'
 import type { Call, CallFactory, Step } from '../requests/step'
 
 const REGISTRATION_TOKEN = 'registration access token'
 
 /** The life of a key, and the ways to redeem one. */
 export const FLOW: readonly Step[] = [
-  keyStep({
+  newKey({
     title: 'Get a provisioning key',
     name: 'provisioning key 1',
     form: () => ({ scope: 'devices:create' }),
@@ -47,7 +47,7 @@ export const FLOW: readonly Step[] = [
     event: 'key.redeemed',
     explanation: 'The route succeeded, so the key is redeemed. It cannot be redeemed again.',
   },
-  keyStep({
+  newKey({
     title: 'Get a key for an access token',
     name: 'provisioning key 2',
     form: () => ({}),
@@ -83,7 +83,7 @@ export const FLOW: readonly Step[] = [
     members: { active: true },
     explanation: 'The token is active. It will not be active after a replay of its key: see below.',
   },
-  keyStep({
+  newKey({
     title: 'Get a key for a registration',
     name: 'provisioning key 3',
     form: () => ({ scope: 'provision:register provision:token config:read' }),

@@ -1,10 +1,11 @@
 import {
   asClient,
-  boundKeyStep,
+  boundKey,
   exchangeOf,
   getWith,
   keyRequest,
   postWith,
+  REFUSED,
   withProof,
 } from '../requests/calls'
 import { type KeyPair, newKeyPair } from '../requests/key-pair'
@@ -32,7 +33,7 @@ export function lostAnswerSteps(): readonly Step[] {
 }
 
 function keyStepFor(sensor: KeyPair): Step {
-  return boundKeyStep(sensor, {
+  return boundKey(sensor, {
     title: 'Get a key for a registration, bound to a key pair',
     name: KEY,
     form: () => ({ scope: 'provision:register provision:token config:read' }),
@@ -122,17 +123,16 @@ function replayStep(sensor: KeyPair): Step {
 }
 
 function endStep(): Step {
-  const refused = { status: 401, members: { error: 'invalid_token' }, event: 'request.refused' } as const
   return {
-    ...refused,
+    ...REFUSED,
     title: 'Try to read the registration, to authenticate, and to call the API',
     call: (site, memory) => ({
       ...getWith('/', REGISTRATION_TOKEN)(site, memory),
       url: memory.recall(REGISTRATION),
     }),
     next: [
-      { ...refused, call: newKey, members: { error: 'invalid_client' } },
-      { ...refused, call: callApi },
+      { ...REFUSED, call: newKey, members: { error: 'invalid_client' } },
+      { ...REFUSED, call: callApi },
     ],
     explanation:
       'The client is deleted, with its registration, secret, keys and tokens. The rightful owner can start ' +

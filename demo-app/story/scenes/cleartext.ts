@@ -1,4 +1,4 @@
-import { getWith, newKeyExchange } from '../../requests/calls'
+import { getWith, newKey, REFUSED } from '../../requests/calls'
 import type { CallFactory } from '../../requests/step'
 import { DEVICE, INSTALLER, THIEF } from '../actors'
 import type { Scene } from '../scene'
@@ -21,14 +21,12 @@ export const CLEARTEXT: Scene = {
     'A wrong URL is a common mistake, and a redirect would hide it. The finding says which client makes this mistake.',
   rules: ['cleartext_exposure'],
   beats: () => [
-    {
-      ...newKeyExchange({
-        name: KEY,
-        form: () => ({ scope: 'devices:create', requested_subject: 'device:lamp' }),
-      }),
+    newKey({
+      name: KEY,
+      form: () => ({ scope: 'devices:create', requested_subject: 'device:lamp' }),
       by: INSTALLER,
       says: 'asks for a key for the device.',
-    },
+    }),
     {
       call: inCleartext,
       status: 403,
@@ -39,9 +37,7 @@ export const CLEARTEXT: Scene = {
     },
     {
       call: overTls,
-      status: 401,
-      members: { error: 'invalid_token' },
-      event: 'request.refused',
+      ...REFUSED,
       by: THIEF,
       says: 'has read the key on the network, and tries it.',
     },

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import {
-  boundKeyExchange,
+  boundKey,
   exchangeOf,
   getWith,
   keyRequest,
@@ -32,14 +32,12 @@ export const ENROLL: Scene = {
 function enrolment(clientId: string): readonly Beat[] {
   const device = newKeyPair('the device')
   return [
-    {
-      ...boundKeyExchange(device, {
-        name: FIRST_KEY,
-        form: () => ({ scope: `provision:bind ${SCOPE}`, requested_subject: clientId }),
-      }),
+    boundKey(device, {
+      name: FIRST_KEY,
+      form: () => ({ scope: `provision:bind ${SCOPE}`, requested_subject: clientId }),
       by: INSTALLER,
       says: 'asks for a key for the new device.',
-    },
+    }),
     {
       call: withProof(device, postWith('/oauth/bind', FIRST_KEY)),
       status: 201,

@@ -1,5 +1,5 @@
 import { generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto'
-import { getWith, newKeyExchange } from '../../requests/calls'
+import { getWith, newKey, REFUSED } from '../../requests/calls'
 import type { CallFactory } from '../../requests/step'
 import { INSTALLER, THIEF } from '../actors'
 import type { Scene, World } from '../scene'
@@ -19,16 +19,15 @@ export const FORGE: Scene = {
     'at the first attempt. Now you would replace the signing key.',
   rules: ['forged_key'],
   beats: ({ signingKey }: World) => [
-    {
-      ...newKeyExchange({ name: GENUINE_KEY, form: () => ({ scope: 'devices:create' }) }),
+    newKey({
+      name: GENUINE_KEY,
+      form: () => ({ scope: 'devices:create' }),
       by: INSTALLER,
       says: 'asks for a key. The thief knows what it looks like.',
-    },
+    }),
     {
       call: useForgery(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey, 'forged key'),
-      status: 401,
-      members: { error: 'invalid_token' },
-      event: 'request.refused',
+      ...REFUSED,
       by: THIEF,
       says: 'signs a key with another signing key.',
     },

@@ -1,4 +1,4 @@
-import { asClient, boundKeyExchange, keyRequest, postWith, withProof } from '../../requests/calls'
+import { asClient, boundKey, keyRequest, postWith, withProof } from '../../requests/calls'
 import { newKeyPair } from '../../requests/key-pair'
 import { DEVICE, INSTALLER } from '../actors'
 import type { Beat, Request, Scene } from '../scene'
@@ -38,11 +38,12 @@ function lostResponse(): readonly Beat[] {
     says: 'sends the same request again, and gets the lost response.',
   }
   return [
-    {
-      ...boundKeyExchange(sensor, { name: KEY, form: () => ({ scope: `provision:register ${SCOPE}` }) }),
+    boundKey(sensor, {
+      name: KEY,
+      form: () => ({ scope: `provision:register ${SCOPE}` }),
       by: INSTALLER,
       says: 'asks for a key that the device can register with.',
-    },
+    }),
     {
       ...register,
       isCut: true,

@@ -1,4 +1,4 @@
-import { getWith, newKeyExchange } from '../../requests/calls'
+import { getWith, newKey, REFUSED } from '../../requests/calls'
 import { DEVICE, INSTALLER, SECOND_THIEF, THIEF } from '../actors'
 import type { Scene } from '../scene'
 
@@ -18,19 +18,18 @@ export const NETWORK: Scene = {
     'thieves got nothing that lasts, and the device can ask for a new key.',
   rules: ['network_changed', 'many_networks'],
   beats: () => [
-    {
-      ...newKeyExchange({ name: KEY, form: () => ({ scope: 'devices:create' }) }),
+    newKey({
+      name: KEY,
+      form: () => ({ scope: 'devices:create' }),
       by: INSTALLER,
       says: 'asks for a key for itself.',
-    },
+    }),
     { ...accepted, by: DEVICE, says: 'uses the key at home, where it was issued.' },
     { ...accepted, by: THIEF, says: 'uses the key from a second network, with another program.' },
     { ...accepted, by: SECOND_THIEF, waitFor: 'key.revoked', says: 'uses the key from a third network.' },
     {
       call,
-      status: 401,
-      members: { error: 'invalid_token' },
-      event: 'request.refused',
+      ...REFUSED,
       by: DEVICE,
       says: 'tries the key again. It is revoked.',
     },

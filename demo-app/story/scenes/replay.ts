@@ -1,4 +1,4 @@
-import { exchangeOf, getWith } from '../../requests/calls'
+import { exchangeOf, getWith, REFUSED } from '../../requests/calls'
 import { DEVICE, THIEF } from '../actors'
 import type { Scene } from '../scene'
 import { COPIED_KEY } from './steal'
@@ -38,9 +38,7 @@ export const REPLAY: Scene = {
     },
     {
       call: callApi,
-      status: 401,
-      members: { error: 'invalid_token' },
-      event: 'request.refused',
+      ...REFUSED,
       by: DEVICE,
       says: 'calls the API again. The access token is revoked.',
     },

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { boundKeyExchange, newKeyExchange, postWith, withProof } from '../../requests/calls'
+import { boundKey, newKey, postWith, REFUSED, withProof } from '../../requests/calls'
 import { newKeyPair } from '../../requests/key-pair'
 import { DEVICE, INSTALLER, THIEF } from '../actors'
 import type { Beat, Scene } from '../scene'
@@ -23,40 +23,33 @@ export const STEAL: Scene = {
   beats: () => theft(`device:${randomBytes(3).toString('hex')}`),
 }
 
-/** The answer to a request without a valid proof. */
-const UNPROVEN = { status: 401, members: { error: 'invalid_token' }, event: 'request.refused' } as const
-
 function theft(clientId: string): readonly Beat[] {
   const [device, thief] = [newKeyPair('the device'), newKeyPair('the thief')]
   const bind = postWith('/oauth/bind', BOUND_KEY)
   return [
-    {
-      ...boundKeyExchange(device, {
-        name: BOUND_KEY,
-        form: () => ({ scope: 'provision:bind', requested_subject: clientId }),
-      }),
+    boundKey(device, {
+      name: BOUND_KEY,
+      form: () => ({ scope: 'provision:bind', requested_subject: clientId }),
       by: INSTALLER,
       says: 'asks for a key that is bound to the key pair of the device.',
-    },
-    {
-      ...newKeyExchange({
-        name: COPIED_KEY,
-        form: () => ({ scope: 'provision:token config:read', requested_subject: clientId }),
-      }),
+    }),
+    newKey({
+      name: COPIED_KEY,
+      form: () => ({ scope: 'provision:token config:read', requested_subject: clientId }),
       by: INSTALLER,
       says: 'asks for a second key, which is not bound.',
-    },
+    }),
     {
       lane: 'thief',
       note: 'The thief reads both keys in a log file. No request reaches the server, so the server cannot notice this.',
     },
     {
       call: withProof(thief, bind),
-      ...UNPROVEN,
+      ...REFUSED,
       by: THIEF,
       says: 'tries the first key, with another key pair.',
     },
-    { call: bind, ...UNPROVEN, by: THIEF, says: 'tries the first key without any proof.' },
+    { call: bind, ...REFUSED, by: THIEF, says: 'tries the first key without any proof.' },
     {
       call: withProof(device, bind),
       status: 201,
