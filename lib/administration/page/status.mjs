@@ -9,83 +9,75 @@ import { clockTime, time } from './times.mjs'
 /** @typedef {import('./api.mjs').Overview} Overview */
 /** @typedef {import('./api.mjs').Finding} Finding */
 /** @typedef {import('./api.mjs').Lock} Lock */
-/** @typedef {import('./times.mjs').Clock} Clock */
 /** @typedef {'ok' | 'notice' | 'warning' | 'high'} Level */
 /** @typedef {import('./rules.mjs').Step} Step */
-/** @typedef {{ overview: Overview, findings: Finding[], locks: Lock[], log: import('./events.mjs').EventLog }} Situation */
+/** @typedef {{ overview: Overview, findings: Finding[], clock: import('./times.mjs').Clock }} Shown */
+/** @typedef {Shown & import('./outcomes.mjs').Known} Situation */
 
 /**
  * Says in one sentence whether everything is fine, and what to do now.
  *
  * @param {Situation} situation
- * @param {Clock} clock
- * @returns {{ level: Level, sentence: Node, next: Step }}
+ * @returns {{ level: Level, sentence: import('./dom.mjs').Child, next: Step }}
  */
-export function statusOf(situation, clock) {
-  const { level, words, next } = verdictOf(situation, clock)
-  return { level, sentence: fragment(words, '.'), next }
-}
-
-/**
- * @param {Situation} situation
- * @param {Clock} clock
- * @returns {{ level: Level, words: import('./dom.mjs').Child, next: Step }}
- */
-function verdictOf(situation, clock) {
-  const { health, findings } = situation.overview
+export function statusOf(situation) {
+  const { health } = situation.overview
   if (!health.store.isReachable || health.status === 'unavailable')
     return {
       level: 'high',
-      words: 'The store cannot be reached, so the server refuses all keys',
+      sentence: 'The store cannot be reached, so the server refuses all keys.',
       next: ['now', 'connect the server to its store again'],
     }
   if (health.status === 'draining')
     return {
       level: 'warning',
-      words: 'This process of the server is shutting down',
+      sentence: 'This process of the server is shutting down.',
       next: ['today', 'check that another process answers instead'],
     }
-  const [worst] = SEVERITIES.filter(([severity]) => (findings.bySeverity[severity] ?? 0) > 0)
+  const worst = worstSeverity(situation)
   if (worst === undefined)
-    return { level: 'ok', words: 'Everything is fine', next: ['none', 'no finding is open'] }
-  return verdictOfFindings(situation, worst, clock)
+    return { level: 'ok', sentence: 'Everything is fine.', next: ['none', 'no finding is open'] }
+  return statusOfFindings(situation, worst)
 }
 
 /**
  * @param {Situation} situation
  * @param {typeof SEVERITIES[number]} worst
- * @param {Clock} clock
- * @returns {{ level: Level, words: import('./dom.mjs').Child, next: Step }}
+ * @returns {ReturnType<typeof statusOf>}
  */
-function verdictOfFindings({ overview, findings, locks, log }, [severity, one, many], clock) {
+function statusOfFindings(situation, [severity, one, many]) {
+  const { open, bySeverity } = situation.overview.findings
   const level = severity === 'info' ? 'notice' : severity
-  const known = { locks, log, now: clock.now() }
-  const finding = worstOf({ overview, findings, locks, log }, clock)
+  const finding = worstOf(situation)
   // The page has only the latest findings: the worst may be an older one.
   if (finding === undefined) {
-    const count = overview.findings.bySeverity[severity] ?? 0
-    const words = `${counted(count, one, many)} ${count === 1 ? 'is' : 'are'} open`
-    return { level, words, next: ['today', 'read all findings'] }
+    const count = bySeverity[severity] ?? 0
+    const sentence = `${counted(count, one, many)} ${count === 1 ? 'is' : 'are'} open.`
+    return { level, sentence, next: ['today', 'read all findings'] }
   }
-  const others = overview.findings.open - 1
-  const words = fragment(
+  const others = open - 1
+  const sentence = fragment(
     headline(finding),
     others > 0 &&
       `, and ${counted(others, 'more finding', 'more findings')} ${others === 1 ? 'is' : 'are'} open`,
+    '.',
   )
-  return { level, words, next: outcomeOf(finding, known).next }
+  return { level, sentence, next: outcomeOf(finding, situation).next }
+}
+
+/** @param {Situation} situation */
+function worstSeverity({ overview }) {
+  return SEVERITIES.find(([severity]) => (overview.findings.bySeverity[severity] ?? 0) > 0)
 }
 
 /**
  * The finding that the first line names.
  *
  * @param {Situation} situation
- * @param {Clock} clock
  */
-function worstOf({ overview, findings, locks, log }, clock) {
-  const [worst] = SEVERITIES.filter(([severity]) => (overview.findings.bySeverity[severity] ?? 0) > 0)
-  const known = { locks, log, now: clock.now() }
-  return byUrgency(findings, known).find(({ severity }) => severity === worst?.[0])
+function worstOf(situation) {
+  const [worst] = worstSeverity(situation) ?? []
+  return byUrgency(situation.findings, situation).find(({ severity }) => severity === worst)
 }
 
 /**
@@ -103,10 +95,10 @@ function headline({ rule, title, subject }) {
 /**
  * @param {readonly Lock[]} locks
  * @param {string} by what comes before the verb, if the server has made all of them
- * @param {Clock} clock
+ * @param {number} now
  * @returns {Node | undefined} nothing if there are no locks
  */
-function wordsOfLocks(locks, by, clock) {
+function wordsOfLocks(locks, by, now) {
   const [first] = locks
   if (first === undefined) return undefined
   const count = new Set(locks.map(({ clientId }) => clientId)).size
@@ -116,8 +108,7 @@ function wordsOfLocks(locks, by, clock) {
     count > 1
       ? element('a', { href: link('locks') }, counted(count, 'client'))
       : element('a', { href: clientLink(first.clientId) }, name(first.clientId, 24))
-  const until =
-    count > 1 ? '' : ` until ${clockTime(Math.max(...locks.map((lock) => lock.until)), clock.now())}`
+  const until = count > 1 ? '' : ` until ${clockTime(Math.max(...locks.map((lock) => lock.until)), now)}`
   if (locks.every(isByRule)) return fragment(` ${by} the server has `, verb, ' ', clients, until, '.')
   return fragment(' ', clients, ` ${count > 1 ? 'are' : 'is'} ${verb}`, until, '.')
 }
@@ -137,21 +128,20 @@ function otherLocks(finding, locks) {
  * What the server did about the finding of the first line, and what happened last, which may be something else.
  *
  * @param {Situation} situation
- * @param {Clock} clock
  * @returns {{ response: Node, happened: Node }}
  */
-export function lastOf(situation, clock) {
-  const worst = worstOf(situation, clock)
+export function lastOf(situation) {
+  const worst = worstOf(situation)
   const [latest] = [...situation.findings].sort((a, b) => b.lastAt - a.lastAt)
   return {
-    response: responseTo(worst ?? latest, situation, clock),
+    response: responseTo(worst ?? latest, situation),
     happened:
       latest === undefined
-        ? lastEvent(situation, clock)
+        ? lastEvent(situation)
         : fragment(
-            named(latest, clock),
+            named(latest, situation),
             '.',
-            latest !== worst && worst !== undefined && [' ', effectsOf(latest, situation, clock)],
+            latest !== worst && worst !== undefined && [' ', effectsOf(latest, situation)],
           ),
   }
 }
@@ -159,33 +149,31 @@ export function lastOf(situation, clock) {
 /**
  * @param {Finding | undefined} finding
  * @param {Situation} situation
- * @param {Clock} clock
  */
-function responseTo(finding, situation, clock) {
-  const { locks } = situation
+function responseTo(finding, situation) {
+  const { locks, now } = situation
   return finding === undefined
-    ? fragment('There is nothing to respond to.', wordsOfLocks(locks, 'Earlier,', clock))
+    ? fragment('There is nothing to respond to.', wordsOfLocks(locks, 'Earlier,', now))
     : fragment(
-        effectsOf(finding, situation, clock),
-        wordsOfLocks(otherLocks(finding, locks), 'Because of other findings,', clock),
+        effectsOf(finding, situation),
+        wordsOfLocks(otherLocks(finding, locks), 'Because of other findings,', now),
       )
 }
 
 /**
  * @param {Finding} finding
  * @param {Situation} situation
- * @param {Clock} clock
  */
-function effectsOf(finding, { locks, log }, clock) {
-  const { effects } = outcomeOf(finding, { locks, log, now: clock.now() })
+function effectsOf(finding, situation) {
+  const { effects } = outcomeOf(finding, situation)
   return `The server ${listed(effects.map(({ words }) => words))}.`
 }
 
 /**
  * @param {Finding} finding
- * @param {Clock} clock
+ * @param {Situation} situation
  */
-function named({ rule, title, subject, lastAt }, clock) {
+function named({ rule, title, subject, lastAt }, { clock }) {
   const { id } = subjectOf(subject)
   return fragment(
     element('a', { href: link('findings', { rule }) }, wordsOfRule(rule, title).title),
@@ -195,11 +183,8 @@ function named({ rule, title, subject, lastAt }, clock) {
   )
 }
 
-/**
- * @param {Situation} situation
- * @param {Clock} clock
- */
-function lastEvent({ log, overview }, clock) {
+/** @param {Situation} situation */
+function lastEvent({ log, overview, clock }) {
   const [latest] = log.events
   return latest === undefined
     ? fragment('Nothing yet. The server has started ', time(overview.startedAt, clock), '.')

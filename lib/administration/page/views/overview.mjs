@@ -60,9 +60,9 @@ export function overviewView() {
 
 /** @type {Part} */
 function status(data, { overview, clock, log }) {
-  const situation = { ...data, overview, log }
-  const { level, sentence, next } = statusOf(situation, clock)
-  const { happened, response } = lastOf(situation, clock)
+  const situation = { ...data, overview, log, clock, now: clock.now() }
+  const { level, sentence, next } = statusOf(situation)
+  const { happened, response } = lastOf(situation)
   return element(
     'section',
     { class: `status ${level}`, 'aria-label': 'Status', 'data-key': 'status' },
