@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { networkOf } from '../../lib/base/network.js'
-import { packNetwork, unpackNetwork } from '../../lib/stores/memory/packed-network.js'
+import { packNetwork, unpackNetwork } from '../../lib/stores/memory/stored-key.js'
 
 describe('a packed network', () => {
   it('is a number for every IPv4 and IPv6 address', () => {

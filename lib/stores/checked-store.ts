@@ -16,8 +16,7 @@ import type {
   UseOnceOutcome,
 } from '../ports/store.js'
 import { wrapVerbs } from '../ports/store-verbs.js'
-import { isEntry, isOptionalText, words } from './checked-entry.js'
-import { areCounts, isKeyPage, isUsePage } from './checked-listing.js'
+import { areCounts, isEntry, isKeyPage, isOptionalText, isUsePage, words } from './checked-entry.js'
 import { areFindings, areLocks, areUses, isNotedFinding, isNotedPresentation } from './checked-monitoring.js'
 
 /** The words that verbs may answer. The other verbs answer more than a word. */

@@ -1,27 +1,16 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout as pause } from 'node:timers/promises'
-import { keyedMutex } from './keyed-mutex.js'
+import { deadline } from '../../base/deadline.js'
 import type { Change } from './keyv-connection.js'
 import { LEASE_TIMEOUTS, type Lease, leases } from './keyv-lease.js'
 import type { KeyvOptions } from './keyv-options.js'
 import type { StoredClient } from './keyv-record.js'
 
-/** Writes a client if the stored one is as expected. Answers whether it did. */
-export type CompareAndSet = (
-  clientId: string,
-  isExpected: IsExpected,
-  write: () => Change<boolean>,
-) => Promise<boolean>
-
 type IsExpected = (stored: StoredClient) => boolean
 
-/** The database in which clients are compared and written. */
-export interface Compared extends KeyvOptions {
-  readonly find: (clientId: string) => Promise<StoredClient>
-  readonly namespace: string
-}
-
 /**
+ * Makes the function that writes a client if the stored one is as expected. It answers whether it did.
+ *
  * A database behind a Keyv cannot compare before it writes. So this function waits until nobody else may change the
  * client, compares, and writes. Within a process, changes of one client wait for each other. Between processes, each
  * first takes a lease on the name of the stored state, and reads the client again.
@@ -29,13 +18,24 @@ export interface Compared extends KeyvOptions {
  * It writes at most once, and repeats no change. `changeClient()` in lib/clients/registry.ts does that, for any
  * registry.
  */
-export function keyvCompareAndSet({ find, namespace, ...options }: Compared): CompareAndSet {
+export function keyvCompareAndSet({
+  find,
+  namespace,
+  ...options
+}: KeyvOptions & {
+  readonly find: (clientId: string) => Promise<StoredClient>
+  readonly namespace: string
+}) {
   const { lock, timeoutSeconds } = options
   const waitSeconds = (LEASE_TIMEOUTS + 1) * timeoutSeconds
   const inTurn = keyedMutex(waitSeconds)
   const takeLease = lock === undefined ? undefined : leases({ ...options, lock })
 
-  return function compareAndSet(clientId, isExpected, write) {
+  return function compareAndSet(
+    clientId: string,
+    isExpected: IsExpected,
+    write: () => Change<boolean>,
+  ): Promise<boolean> {
     return inTurn(clientId, async (waitFor) => {
       const lease = await leaseFor(clientId, isExpected)
       if (lease === undefined) return false
@@ -65,3 +65,35 @@ export function keyvCompareAndSet({ find, namespace, ...options }: Compared): Co
 }
 
 const LEASE_OF_THE_ONLY_PROCESS: Lease = { assertFresh: () => undefined }
+
+/** The next work for the same name begins only after this promise, too, has ended. */
+type WaitFor = (ended: Promise<unknown>) => void
+
+/**
+ * Makes the function that runs work for one name at a time, in the order of the calls.
+ *
+ * @param waitSeconds how long work waits for its turn. After that the call rejects, and the work does not run
+ */
+function keyedMutex(waitSeconds: number) {
+  const tails = new Map<string, Promise<unknown>>()
+  const inTime = deadline({ milliseconds: waitSeconds * 1000, who: 'Another change of the client' })
+
+  return async function inTurn<T>(name: string, work: (waitFor: WaitFor) => Promise<T>): Promise<T> {
+    const previous = tails.get(name)
+    const awaited: Promise<unknown>[] = []
+    let endTurn: () => void = () => undefined
+    const turn = new Promise<void>((resolve) => {
+      endTurn = resolve
+    })
+    // Work that has waited for too long ends its own turn, but the work before it may still run.
+    const tail = Promise.all([previous, turn])
+    tails.set(name, tail)
+    tail.then(() => tails.get(name) === tail && tails.delete(name))
+    try {
+      if (previous !== undefined) await inTime(() => previous)
+      return await work((ended) => awaited.push(ended))
+    } finally {
+      Promise.all(awaited).then(endTurn)
+    }
+  }
+}

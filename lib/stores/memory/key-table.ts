@@ -8,13 +8,11 @@ import type {
 } from '../../ports/store.js'
 import { ClientKeys } from './client-keys.js'
 import type { ExpiryQueue } from './expiry.js'
-import { TermsPool } from './key-terms.js'
 import { hasKind, type KeyLocks } from './locks.js'
 import type { NotBeforeTable } from './not-before.js'
-import { SplitMap } from './split-map.js'
-import { isOutstanding, KeyProgress, type Reservation, StoredKey } from './stored-key.js'
+import { SplitMap, Tally } from './split-map.js'
+import { isOutstanding, KeyProgress, type Reservation, StoredKey, TermsPool } from './stored-key.js'
 import type { Sweep } from './sweep.js'
-import { Tally } from './tally.js'
 
 /** The limits of the whole table. */
 interface TableLimits {

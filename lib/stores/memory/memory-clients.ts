@@ -1,5 +1,5 @@
 import { type Client, type ClientRegistry, nextRevision } from '../../ports/client.js'
-import { Tally } from './tally.js'
+import { Tally } from './split-map.js'
 import { halfOf } from './used-identifiers.js'
 
 /**

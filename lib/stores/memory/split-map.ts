@@ -52,3 +52,18 @@ function partIndex(name: string): number {
   for (let i = 0; i < name.length; i += 1) hash = (Math.imul(hash, 31) + name.charCodeAt(i)) | 0
   return (hash ^ (hash >>> 8) ^ (hash >>> 16)) & (PARTS - 1)
 }
+
+/** Counts by name. A count of 0 takes no memory. */
+export class Tally {
+  readonly #counts = new SplitMap<number>()
+
+  of(name: string): number {
+    return this.#counts.get(name) ?? 0
+  }
+
+  add(name: string, difference: 1 | -1): void {
+    const count = this.of(name) + difference
+    if (count > 0) this.#counts.set(name, count)
+    else this.#counts.delete(name)
+  }
+}

@@ -9,8 +9,47 @@ import type {
 } from '../../ports/store.js'
 import { copyOfConfirmation } from '../verb-arguments.js'
 import type { Expiring, Moment } from './expiry.js'
-import type { SharedTerms } from './key-terms.js'
-import { type PackedNetwork, packNetwork, unpackNetwork } from './packed-network.js'
+import { SplitMap } from './split-map.js'
+
+/** Terms that many keys have in common. */
+interface SharedTerms {
+  /** All of them as one text. */
+  readonly text: string
+  readonly scope: readonly string[]
+  readonly audience: string
+  /** Many keys of one policy have the same networks, and most keys have neither networks nor ancestors. */
+  readonly claimsDigest: string | undefined
+  /** The client that registered the client of the keys. */
+  readonly registeredBy: string | undefined
+  /** A digest of the user agent that the keys were issued to. Many clients run the same few programs. */
+  readonly issuedToAgent: string | undefined
+  /** How many keys have them. */
+  keys: number
+}
+
+/**
+ * Keeps equal terms once, as long as a key has them. Each request brings texts of its own: two scopes and an audience
+ * would take 230 bytes of each key.
+ */
+export class TermsPool {
+  readonly #shared = new SplitMap<SharedTerms>()
+
+  take(record: KeyRecord, registeredBy: string | undefined): SharedTerms {
+    const { audience, claimsDigest, issuedToAgent } = record
+    const scope = Object.freeze([...record.scope])
+    const text = JSON.stringify([audience, registeredBy, scope, claimsDigest, issuedToAgent])
+    const terms = { text, scope, audience, claimsDigest, registeredBy, issuedToAgent, keys: 0 }
+    const shared = this.#shared.get(text) ?? terms
+    if (shared.keys === 0) this.#shared.set(text, shared)
+    shared.keys += 1
+    return shared
+  }
+
+  giveBack(shared: SharedTerms): void {
+    shared.keys -= 1
+    if (shared.keys === 0) this.#shared.delete(shared.text)
+  }
+}
 
 /**
  * A key in the table, without the key itself. There can be millions, so it is one flat object: each member takes 8
@@ -154,4 +193,32 @@ export function entryOf(stored: StoredKey, lock: Lock | undefined): KeyEntry {
     ...(networks !== undefined && { networks }),
     ...(lock !== undefined && { lock }),
   })
+}
+
+/** A network as a number, or any other text as it is. A number takes 0 or 16 bytes, and a text takes 32 to 70. */
+export type PackedNetwork = number | string
+
+/** IPv4 networks are below this number. IPv6 networks begin here. */
+const FIRST_IPV6 = 2 ** 24
+
+/** Packs a text. Networks as `networkOf` writes them become numbers. */
+export function packNetwork(text: string): PackedNetwork {
+  const packed = numberOf(text)
+  return packed !== undefined && unpackNetwork(packed) === text ? packed : text
+}
+
+export function unpackNetwork(packed: PackedNetwork): string {
+  if (typeof packed === 'string') return packed
+  if (packed < FIRST_IPV6) return `${packed >> 16}.${(packed >> 8) & 255}.${packed & 255}.0/24`
+  const bits = packed - FIRST_IPV6
+  const groups = [Math.floor(bits / 2 ** 32), Math.floor(bits / 2 ** 16) % 2 ** 16, bits % 2 ** 16]
+  return `${groups.map((group) => group.toString(16)).join(':')}::/48`
+}
+
+/** Of a text that is no network, it is any number, or none. */
+function numberOf(text: string): number | undefined {
+  const head = text.slice(0, -'.0/24'.length)
+  if (text.endsWith('.0/24')) return head.split('.').reduce((sum, part) => sum * 2 ** 8 + Number(part), 0)
+  if (!text.endsWith('::/48')) return undefined
+  return head.split(':').reduce((sum, part) => sum * 2 ** 16 + Number.parseInt(part, 16), 0) + FIRST_IPV6
 }

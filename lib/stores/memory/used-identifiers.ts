@@ -1,9 +1,8 @@
 import type { IdentifierOwner, ProvisioningStore, UseOnceOutcome } from '../../ports/store.js'
 import { requireFuture } from '../verb-arguments.js'
 import type { Expiring, ExpiryQueue } from './expiry.js'
-import { SplitMap } from './split-map.js'
+import { SplitMap, Tally } from './split-map.js'
 import { Sweep, type WAIT } from './sweep.js'
-import { Tally } from './tally.js'
 
 interface Used extends Expiring<Used> {
   readonly id: string

@@ -1,12 +1,12 @@
 import type { ClientUse, KeyCounts, KeyEntry, ListingStore } from '../../ports/store.js'
 import { type Page, type Place, pageOfKeys, pageOfUses, textOfPlace } from '../listing-arguments.js'
 import type { Keys } from './redis-connection.js'
-import type { RedisContext } from './redis-context.js'
 import { encoded } from './redis-layout.js'
 import { listFrom, usesFrom } from './redis-monitoring.js'
 import { type Cursor, eachPart, type Listed, merged, type PartOfList } from './redis-pages.js'
 import { entryFrom } from './redis-records.js'
 import { SCRIPTS, type Script } from './redis-scripts.js'
+import type { RedisContext } from './redis-verbs.js'
 
 /**
  * The verbs that list and count. Each part has an order of its own keys. One script reads only some of them, so a verb is

@@ -10,12 +10,17 @@ import {
 } from '../monitoring-arguments.js'
 import { requireTime } from '../verb-arguments.js'
 import type { Keys } from './redis-connection.js'
-import { changeKeyInFull, type RedisContext } from './redis-context.js'
 import { encoded } from './redis-layout.js'
-import { textOf } from './redis-records.js'
+import { lockFrom, objectFrom, sightingWord, textOf, textOfLock } from './redis-records.js'
 import { SCRIPTS } from './redis-scripts.js'
-import { lockFrom, objectFrom, sightingWord, textOfLock } from './redis-sightings.js'
-import { runVerb, runVerbInFull, VERBS, type Verb } from './redis-verbs.js'
+import {
+  changeKeyInFull,
+  type RedisContext,
+  runVerb,
+  runVerbInFull,
+  VERBS,
+  type Verb,
+} from './redis-verbs.js'
 
 /** The most locked identities. Each one takes 64 fields. */
 const MOST_LOCKED = 10_000

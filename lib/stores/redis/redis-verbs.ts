@@ -1,6 +1,10 @@
 import { randomBytes } from 'node:crypto'
+import type { KeyRef } from '../../ports/store.js'
 import { ANSWERS } from '../checked-store.js'
+import { requireTime } from '../verb-arguments.js'
 import type { Connection, Keys } from './redis-connection.js'
+import type { ClientNames, Layout } from './redis-layout.js'
+import type { RedisOptions } from './redis-options.js'
 import { type KeyScript, SCRIPTS, type Script } from './redis-scripts.js'
 
 /** A script that answers one word, all its words, and the words for which replicas must have the write. */
@@ -42,30 +46,17 @@ export const VERBS = Object.freeze({
   noteUse: verb(SCRIPTS.noteUse, ['noted', 'unchanged']),
 })
 
-/**
- * Runs the script of a verb, and waits for the replicas if its answer needs them.
- *
- * @throws Error also when the reply is not one of the words of the script
- */
-export function runVerb<T extends string>(
-  redis: Connection,
-  verb: Verb<T>,
-  keys: Keys,
-  args: readonly string[],
-): Promise<T> {
-  return redis.run(verb.script, keys, args, (reply) => {
-    const answer = answerOf(verb, String(reply))
-    return isReplicated(redis, verb, answer) ? redis.replicate(keys[0]).then(() => answer) : answer
-  })
-}
-
 /** The word of a script, and what follows it after a space. */
 export interface FullAnswer<T extends string> {
   readonly answer: T
   readonly rest: string
 }
 
-/** Runs the script of a verb that answers more than a word, as `runVerb` does. */
+/**
+ * Runs the script of a verb, and waits for the replicas if its answer needs them.
+ *
+ * @throws Error also when the reply does not begin with one of the words of the script
+ */
 export function runVerbInFull<T extends string>(
   redis: Connection,
   verb: Verb<T>,
@@ -74,19 +65,25 @@ export function runVerbInFull<T extends string>(
 ): Promise<FullAnswer<T>> {
   return redis.run(verb.script, keys, args, (reply) => {
     const [word = ''] = String(reply).split(' ', 1)
-    const full = { answer: answerOf(verb, word), rest: String(reply).slice(word.length + 1) }
-    return isReplicated(redis, verb, full.answer) ? redis.replicate(keys[0]).then(() => full) : full
+    const answer = verb.answers.find((one) => one === word)
+    if (answer === undefined)
+      throw new Error(`Redis: expected one of ${verb.answers.join(', ')} as the answer`)
+    const full = { answer, rest: String(reply).slice(word.length + 1) }
+    const isReplicated = redis.minReplicas > 0 && verb.replicated.includes(answer)
+    return isReplicated ? redis.replicate(keys[0]).then(() => full) : full
   })
 }
 
-function answerOf<T extends string>({ answers }: Verb<T>, word: string): T {
-  const answer = answers.find((one) => one === word)
-  if (answer === undefined) throw new Error(`Redis: expected one of ${answers.join(', ')} as the answer`)
-  return answer
+/** The same for a verb that answers only a word. */
+export function runVerb<T extends string>(...given: Parameters<typeof runVerbInFull<T>>): Promise<T> {
+  return wordOf(runVerbInFull(...given))
 }
 
-function isReplicated<T extends string>({ minReplicas }: Connection, verb: Verb<T>, answer: T): boolean {
-  return minReplicas > 0 && verb.replicated.includes(answer)
+/** @throws Error when the answer is more than a word */
+export async function wordOf<T extends string>(full: Promise<FullAnswer<T>>): Promise<T> {
+  const { answer, rest } = await full
+  if (rest === '') return answer
+  throw new Error(`Redis: expected only ${answer} as the answer`)
 }
 
 /** Makes a unique mark for each call, in all processes. By its mark, Redis recognises a call that is sent twice. */
@@ -97,4 +94,57 @@ export function callMarks(): () => string {
     count += 1
     return `${process}.${count.toString(36)}`
   }
+}
+
+/** The connection, the names and the limits of one store. */
+export interface RedisContext extends Pick<RedisOptions, 'maxProofsPerClient' | 'maxProofsPerKey'> {
+  readonly redis: Connection
+  readonly names: Layout
+  readonly maxRetentionSeconds: number
+  /** Now, as a NumericDate. */
+  seconds(): number
+  /** A new mark for a call: see `callMarks`. */
+  nextCall(): string
+}
+
+/** Runs the script of a verb that changes one provisioning key. */
+export function changeKeyInFull<T extends string>(
+  { redis, names, seconds, nextCall }: RedisContext,
+  verb: KeyVerb<T>,
+  { clientId, jti }: KeyRef,
+  operands: readonly string[],
+  call = nextCall(),
+): Promise<FullAnswer<T>> {
+  const keys = keysOf(names.ofClient(clientId), verb.script, jti)
+  return runVerbInFull(redis, verb, keys, [String(seconds()), clientId, call, ...operands])
+}
+
+/** The same for a verb that answers only a word. */
+export function changeKey<T extends string>(...given: Parameters<typeof changeKeyInFull<T>>): Promise<T> {
+  return wordOf(changeKeyInFull(...given))
+}
+
+/** Runs a script that only reads one provisioning key. */
+export function readKey<T>(
+  { redis, names, seconds }: RedisContext,
+  script: KeyScript,
+  { clientId, jti }: KeyRef,
+  operands: readonly string[],
+  read: (reply: unknown) => T,
+): Promise<T> {
+  const keys = keysOf(names.ofClient(clientId), script, jti)
+  return redis.run(script, keys, [String(seconds()), clientId, ...operands], read)
+}
+
+function keysOf(client: ClientNames, { others }: KeyScript, jti: string): Keys {
+  return [client.entry(jti), client.notBefore, ...others.map((other) => client[other](jti))]
+}
+
+/** No entry may be kept for longer than the times of `revokeIssuedBefore`, or it could become valid again. */
+export function requireRetention({ seconds, maxRetentionSeconds }: RedisContext, retainUntil: number): void {
+  requireTime('retainUntil', retainUntil)
+  if (!(retainUntil - seconds() <= maxRetentionSeconds))
+    throw new RangeError(
+      `retainUntil: expected a time within maxRetentionSeconds (${maxRetentionSeconds}), got ${retainUntil}`,
+    )
 }

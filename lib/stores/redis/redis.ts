@@ -3,7 +3,6 @@ import type { IdentifierOwner, ProvisioningStore, RedeemOutcome } from '../../po
 import { requireFuture, requireTime } from '../verb-arguments.js'
 import { inspector } from './redis-advice.js'
 import { connection, type Keys } from './redis-connection.js'
-import { changeKey, type RedisContext, readKey, requireRetention } from './redis-context.js'
 import { encoded, layout } from './redis-layout.js'
 import { listingVerbs } from './redis-listing.js'
 import { monitoringVerbs } from './redis-monitoring.js'
@@ -17,7 +16,15 @@ import {
   textOf,
 } from './redis-records.js'
 import { SCRIPTS } from './redis-scripts.js'
-import { callMarks, runVerb, VERBS } from './redis-verbs.js'
+import {
+  callMarks,
+  changeKey,
+  type RedisContext,
+  readKey,
+  requireRetention,
+  runVerb,
+  VERBS,
+} from './redis-verbs.js'
 
 export type * from '../../ports/store.js'
 export type { RedisHazard, RedisStoreOptions, SendCommand } from './redis-options.js'
