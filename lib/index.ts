@@ -5,7 +5,7 @@ import { type Guards, guards } from './http/guards.js'
 import { type Middlewares, middlewares } from './http/middlewares.js'
 import { type Readiness, readiness } from './http/readiness.js'
 import { type Routers, routers } from './http/routers.js'
-import { refuseUncalled } from './http/uncalled.js'
+import { refuseUncalled } from './http/routing.js'
 import type { EventHub } from './monitoring/event-hub.js'
 import { startMonitoring } from './operations/monitoring.js'
 import { type Operations, operations } from './operations/operations.js'
@@ -128,9 +128,13 @@ export type {
 export { ConfigurationError, type ErrorCode, ProvisioningError, type Reason } from './base/errors.js'
 export { hashSecret } from './base/secret.js'
 export type { BindingRef, RevokeBindingOutcome } from './clients/bindings.js'
-export { type AccessTokenInfo, getAccessToken } from './http/access-token.js'
 export type { GuardOptions } from './http/guard-options.js'
-export { getProvisioning, type Provisioning } from './http/provisioning.js'
+export {
+  type AccessTokenInfo,
+  getAccessToken,
+  getProvisioning,
+  type Provisioning,
+} from './http/identities.js'
 export type { RedemptionAnswer, RedemptionHandler } from './http/redemption-answer.js'
 export type { Jwk, JwkSet, KeyAlgorithm, PublicJwk } from './jose/jwk.js'
 export type { MeterProviderLike, TracerProviderLike } from './monitoring/providers.js'

@@ -1,4 +1,4 @@
-import { headerFields } from '../../lib/http/header-fields.js'
+import { headerFields } from '../../lib/http/wire.js'
 import { growthOf } from '../support/growth'
 
 const NOTHING = { authorization: [], dpop: [], clientCert: [], isForwarded: false }

@@ -1,6 +1,6 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
-import { avoidHiddenClasses } from '../../lib/http/hidden-classes.js'
+import { avoidHiddenClasses } from '../../lib/http/wire.js'
 
 function newExchange(): { req: IncomingMessage; res: ServerResponse } {
   const req = new IncomingMessage(new Socket())

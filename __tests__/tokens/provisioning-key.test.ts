@@ -2,7 +2,7 @@ import { decodeJwt, decodeProtectedHeader } from 'jose'
 import type { Terms } from '../../lib/clients/policy.js'
 import { signJwt } from '../../lib/jose/jwt.js'
 import type { Deployment } from '../../lib/ports/deployment.js'
-import type { Verified } from '../../lib/redemption/verified.js'
+import type { Verified } from '../../lib/redemption/key-state.js'
 import { verifyGenuine } from '../../lib/tokens/issued-token.js'
 import {
   type KeyClaims,

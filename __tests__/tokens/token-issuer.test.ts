@@ -2,7 +2,7 @@ import { ProvisioningError } from '../../lib/base/errors.js'
 import { TOKEN_SCOPE } from '../../lib/clients/scopes.js'
 import type { AccessTokenIdentity, IssueAccessToken } from '../../lib/index.js'
 import { exchangeKey } from '../../lib/redemption/actions/token.js'
-import type { Verified } from '../../lib/redemption/verified.js'
+import type { Verified } from '../../lib/redemption/key-state.js'
 import {
   AUDIENCE,
   deployed,

@@ -1,5 +1,6 @@
 import type { RequestSource } from '../base/request.js'
 import type { Binding, Client } from '../ports/client.js'
+import type { Deployment } from '../ports/deployment.js'
 import type { Emit, EventDetails } from '../ports/events.js'
 import type { Unsaved } from './confirmation.js'
 
@@ -55,4 +56,13 @@ function registrationOf({ clientId, registeredBy }: Client) {
 
 function bindingOf({ clientId }: Client, { bindingId, keyId, confirmation }: Binding) {
   return { clientId, keyId, bindingId, confirmation: { ...confirmation } }
+}
+
+/** Emits an event if a client is a canary, which nobody has a reason to use. */
+export function noteCanary(
+  { canaries, emit }: Pick<Deployment, 'canaries' | 'emit'>,
+  use: EventDetails['canary.used'],
+  source: RequestSource,
+): void {
+  if (canaries.has(use.clientId)) emit('canary.used', use, source)
 }

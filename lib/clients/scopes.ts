@@ -8,6 +8,9 @@ export const BIND_SCOPE = 'provision:bind'
 /** The scope that lets a key register a client. */
 export const REGISTER_SCOPE = 'provision:register'
 
+/** The scope that a key must have for each action of the server. */
+export const ACTION_SCOPES = { token: TOKEN_SCOPE, bind: BIND_SCOPE, register: REGISTER_SCOPE } as const
+
 /** Whether a scope is for redeeming keys. Such a scope has no meaning in an access token, so none has it. */
 export function isForProvisioning(scope: string): boolean {
   return scope.startsWith('provision:')

@@ -1,15 +1,11 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import type { Request } from 'express'
-import type { PresentedCertificate, PresentedRequest } from '../base/request.js'
+import type { PresentedCertificate } from '../base/request.js'
 import { certificateThumbprint, readCertificate } from '../certificates/certificate.js'
 import type { MtlsRules } from '../options/mtls.js'
 import type { Advise } from './advice.js'
-import type { HeaderFields } from './header-fields.js'
 import type { TrustedProxies } from './trusted-proxies.js'
-
-/** The client certificate of a request, or the fault of it. */
-export type PresentedTls = Pick<PresentedRequest, 'certificate' | 'certificateFault'>
+import type { PresentedTls, ReadTls } from './wire.js'
 
 /** Longer certificates are refused before they are decoded. Node accepts 16 KiB of headers in total. */
 const LONGEST_HEADER = 16_384
@@ -24,7 +20,7 @@ const LONGEST_HEADER = 16_384
 export function certificateReader(
   { isProxy, proxyVerifies }: MtlsRules,
   { advise, proxies }: { readonly advise: Advise; readonly proxies: TrustedProxies },
-): (req: Request, fields: HeaderFields) => PresentedTls {
+): ReadTls {
   const ofConnection = connectionReader()
 
   return function readClientCertificate(req, { clientCert, isForwarded }) {

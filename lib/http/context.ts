@@ -72,7 +72,8 @@ export interface GuardContext {
   originOf(url: string): string | undefined
   /** The URL of a resource's metadata: the path of the resource follows the well-known path (RFC 9728 3.1). */
   metadataUrlOf(audience: string | undefined): string | undefined
-  siteOf(endpoint: Pick<Endpoint, 'name' | 'challenges'>, audience?: string): RefusalSite
+  /** The site of refusals at an endpoint. Default: at a route of the app. */
+  siteOf(endpoint?: Pick<Endpoint, 'name' | 'challenges'>, audience?: string): RefusalSite
 }
 
 /** What the middlewares of one instance share. */
@@ -144,10 +145,12 @@ export function guardContext(config: GuardConfig): GuardContext {
     aliasOf: (path) => config.mtls.origin && config.mtls.origin + path,
     originOf,
     metadataUrlOf,
-    siteOf: (endpoint, audience = config.deployment.audiences[0]) =>
+    siteOf: (endpoint = APP_ROUTE, audience = config.deployment.audiences[0]) =>
       siteOf(config, endpoint, metadataUrlOf(audience)),
   } satisfies GuardContext)
 }
+
+const APP_ROUTE = { name: 'resource', challenges: 'resource' } as const
 
 function siteOf(
   { realm, isLocal, docsUrl, deployment: { emit } }: GuardConfig,

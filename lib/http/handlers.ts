@@ -1,12 +1,11 @@
 import { listOwnBindings, revokeOwnBinding } from '../clients/bindings.js'
-import { noteCanary } from '../clients/canary.js'
-import { BIND_SCOPE, REGISTER_SCOPE } from '../clients/scopes.js'
+import { noteCanary } from '../clients/client-events.js'
 import type { Deployment } from '../ports/deployment.js'
 import { bindKey } from '../redemption/actions/bind.js'
 import { registerClient } from '../redemption/actions/register.js'
+import type { Verified } from '../redemption/key-state.js'
 import { preflight } from '../redemption/preflight.js'
 import { revokeOwnToken } from '../redemption/revocation.js'
-import type { Verified } from '../redemption/verified.js'
 import type { ClientInformation } from '../registration/information.js'
 import {
   type Count,
@@ -22,19 +21,17 @@ import type { HttpContext } from './context.js'
 import { ENDPOINTS, type EndpointKey } from './endpoints.js'
 import { acceptLeakReport } from './leak-report.js'
 import { plannedRequest } from './planned-request.js'
-import { authenticatedForm, created, type Handle, ok, redeemKey, type Visit } from './visit.js'
+import { authenticatedForm, created, type Handle, ok, redeemKey, type Visit } from './serve.js'
 
 /** The handler of each endpoint. The token endpoint has one per grant: see `tokenHandler`. */
 export const HANDLERS: Record<Exclude<EndpointKey, 'token'>, Handle> = {
   async bind(visit) {
-    const { context, presented } = visit
+    const { presented, target } = visit
     const body = await readOptionalJson(visit.req, visit.res)
-    const endpoint = context.endpointUrl(ENDPOINTS.bind.path)
     const { certificate } = presented
-    const act = (verified: Verified) =>
-      bindKey(deploymentOf(visit), verified, { body, endpoint, source: presented, certificate })
-    const redeeming = { action: 'bind', credential: extractKey(presented), scope: BIND_SCOPE, act } as const
-    return created(await redeemKey(visit, redeeming))
+    const request = { body, endpoint: target.url, source: presented, certificate }
+    const act = (verified: Verified) => bindKey(deploymentOf(visit), verified, request)
+    return created(await redeemKey(visit, 'bind', extractKey(presented), act))
   },
   async bindings(visit) {
     const [client] = await authenticatedForm(visit)
@@ -49,9 +46,7 @@ export const HANDLERS: Record<Exclude<EndpointKey, 'token'>, Handle> = {
     const body = await readJson(visit.req, visit.res)
     const act = (verified: Verified) =>
       registerClient(deploymentOf(visit), verified, { body, source: presented })
-    const credential = extractKey(presented)
-    const redeeming = { action: 'register', credential, scope: REGISTER_SCOPE, act } as const
-    const information = await redeemKey(visit, redeeming)
+    const information = await redeemKey(visit, 'register', extractKey(presented), act)
     return created(withLocation(context, information))
   },
   async readRegistration(visit) {

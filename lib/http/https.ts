@@ -3,16 +3,15 @@ import { ConfigurationError, malformed } from '../base/errors.js'
 import { isLoopback } from '../base/network.js'
 import type { GuardContext } from './context.js'
 import { collectExposed } from './exposure.js'
-import { avoidHiddenClasses } from './hidden-classes.js'
 import { type RefusalSite, refuse } from './refusal.js'
 import { isSecure, type TrustedProxies } from './trusted-proxies.js'
-import { read, scrubRequest } from './wire.js'
+import { avoidHiddenClasses, read, scrubRequest } from './wire.js'
 
 /** One year, because the preload lists of browsers require it (RFC 6797 6.1). */
 export const STRICT_TRANSPORT_SECURITY = 'max-age=31536000; includeSubDomains'
 
 /** Accepts requests over HTTPS and refuses all others. Each of our middlewares that reads a request runs it first. */
-export function httpsGuard(context: GuardContext, site: RefusalSite): RequestHandler {
+export function httpsGuard(context: GuardContext, site = context.siteOf()): RequestHandler {
   const isAccepted = httpsRequirement(context, site)
   return function enforceHttps(req, res, next) {
     if (isAccepted(req, res, next)) next()

@@ -3,7 +3,7 @@ import type { Request, Response } from 'express'
 import { malformed } from '../base/errors.js'
 import { jwtsIn, registrationTokensIn } from '../base/secret.js'
 import { readFormOrJson } from './body.js'
-import type { Visit } from './visit.js'
+import type { Visit } from './serve.js'
 import type { Answer } from './wire.js'
 
 /** The most tokens of one report. */

@@ -1,19 +1,12 @@
 import { malformed } from '../base/errors.js'
 import { ipAddress } from '../base/network.js'
 import type { Parameters } from '../base/request.js'
-import { BIND_SCOPE, parseScope, REGISTER_SCOPE, TOKEN_SCOPE } from '../clients/scopes.js'
+import { ACTION_SCOPES, parseScope } from '../clients/scopes.js'
 import type { PresentedCredential } from '../possession/possession.js'
 import type { Target } from '../possession/target.js'
 import type { Expectation, Presentation } from '../tokens/presentation.js'
 import { ENDPOINTS } from './endpoints.js'
-import type { Visit } from './visit.js'
-
-/** The actions of the server, and what each demands of a key. */
-const ACTIONS = {
-  bind: { endpoint: ENDPOINTS.bind, scope: BIND_SCOPE },
-  register: { endpoint: ENDPOINTS.register, scope: REGISTER_SCOPE },
-  token: { endpoint: ENDPOINTS.token, scope: TOKEN_SCOPE },
-} as const
+import type { Visit } from './serve.js'
 
 /**
  * Reads the request that a client plans: its key, its proof, and what the route demands.
@@ -42,10 +35,10 @@ function schemeOf(parameters: Parameters): PresentedCredential['scheme'] {
   return scheme ?? (parameters.has('dpop_proof') ? 'DPoP' : 'Bearer')
 }
 
-function actionOf({ context }: Visit, action: keyof typeof ACTIONS): Expectation {
-  const { endpoint, scope } = ACTIONS[action]
-  const target = context.targetOf(endpoint)
-  return { audiences: context.config.deployment.audiences, scope: [scope], target, redeems: true }
+function actionOf({ context }: Visit, action: keyof typeof ACTION_SCOPES): Expectation {
+  const target = context.targetOf(ENDPOINTS[action])
+  const { audiences } = context.config.deployment
+  return { audiences, scope: [ACTION_SCOPES[action]], target, redeems: true }
 }
 
 function routeOf(visit: Visit, parameters: Parameters): Expectation {

@@ -34,7 +34,7 @@ export function readiness(context: GuardContext, state: DrainState = { isDrainin
   const { deployment } = context.config
   // Do not ask a remote issuer: when it is down, all APIs would go out of service together.
   const canServe = 'askIssuer' in deployment ? async () => true : storeProbe(deployment.store)
-  const enforceHttps = httpsGuard(context, context.siteOf({ name: 'resource', challenges: 'resource' }))
+  const enforceHttps = httpsGuard(context)
   const isReady = async () => (await canServe()) && !state.isDraining
 
   return {

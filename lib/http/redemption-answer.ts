@@ -3,7 +3,7 @@ import type { Request } from 'express'
 import { ConfigurationError } from '../base/errors.js'
 import { describeSecret, newFaults } from '../base/faults.js'
 import { isObject } from '../base/object.js'
-import type { Provisioning } from './provisioning.js'
+import type { Provisioning } from './identities.js'
 import type { WholeAnswer } from './whole-answer.js'
 
 /**

@@ -2,14 +2,20 @@ import type { RequestHandler } from 'express'
 import { EXCHANGE_GRANT } from '../base/oauth-names.js'
 import type { GrantType } from '../clients/client-metadata.js'
 import type { HttpContext } from './context.js'
-import { documentHandler, documentsAtRoot, documentsFault, resourceDocuments } from './documents.js'
+import {
+  authorizationServerMetadata,
+  authorizationServerMetadataPath,
+  documentHandler,
+  documentsAtRoot,
+  documentsFault,
+  resourceDocuments,
+  type Served,
+} from './documents.js'
 import { ENDPOINTS, type Endpoint } from './endpoints.js'
 import { HANDLERS } from './handlers.js'
-import { authorizationServerMetadata, authorizationServerMetadataPath, type Served } from './metadata.js'
 import { type Route, refuseMount, restOfMountPath, routeTable } from './routing.js'
-import { serve } from './serve.js'
+import { type Handle, serve } from './serve.js'
 import { tokenHandler } from './token-endpoint.js'
-import type { Handle } from './visit.js'
 
 /**
  * The routers of one instance of `provisioningKeys()`. Each can be mounted at the root of an app or at the mount path, such

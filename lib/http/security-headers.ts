@@ -2,9 +2,9 @@ import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { RequestHandler } from 'express'
 import helmet, { type HelmetOptions } from 'helmet'
-import { avoidHiddenClasses } from './hidden-classes.js'
 import { STRICT_TRANSPORT_SECURITY } from './https.js'
 import { isSecure, type TrustedProxies } from './trusted-proxies.js'
+import { avoidHiddenClasses } from './wire.js'
 
 const DEFAULTS = {
   contentSecurityPolicy: {

@@ -1,21 +1,15 @@
+import { refusalOf } from '../base/caught-refusal.js'
 import { malformed, ProvisioningError } from '../base/errors.js'
 import { EXCHANGE_GRANT, JWT_TOKEN_TYPE } from '../base/oauth-names.js'
 import type { Parameters } from '../base/request.js'
 import { GRANT_TYPES, type GrantType } from '../clients/client-metadata.js'
-import { TOKEN_SCOPE } from '../clients/scopes.js'
 import { observed } from '../monitoring/use-case-recorder.js'
 import { tokenType } from '../possession/possession.js'
-import {
-  asStranger,
-  asSubjectTokenRefusal,
-  deferredOf,
-  type ExchangeClient,
-  requireOwnKey,
-} from '../redemption/actions/exchange-client.js'
 import { exchangeKey, readSubjectToken } from '../redemption/actions/token.js'
-import type { Verified } from '../redemption/verified.js'
+import type { Verified } from '../redemption/key-state.js'
 import { issueKey } from '../tokens/issuance.js'
-import { authenticate, authenticatedForm, type Handle, ok, redeemKey, type Visit } from './visit.js'
+import type { VerifiedKey } from '../tokens/provisioning-key.js'
+import { authenticate, authenticatedForm, type Handle, ok, redeemKey, type Visit } from './serve.js'
 import type { Answer } from './wire.js'
 
 type GrantHandler = (visit: Visit, parameters: Parameters) => Promise<Answer>
@@ -67,13 +61,16 @@ async function exchange(visit: Visit, parameters: Parameters): Promise<Answer> {
   // client is not authenticated, so that nobody can guess secrets.
   const { context, presented, keyLimits } = visit
   let identified: Promise<ExchangeClient> | undefined
-  const identify = () => {
-    identified ??= keyLimits.addressRefusal === undefined ? optionalClient(visit, parameters) : asStranger()
+  const identify = async () => {
+    if (keyLimits.addressRefusal !== undefined) return STRANGER
+    identified ??= optionalClient(visit, parameters)
     return identified
   }
   const act = async (verified: Verified) => {
-    const deferred = await deferredOf(verified, identify)
-    if (deferred !== undefined) identified = asStranger()
+    // A refusal that keeps the client from authenticating must not keep a replay from containment: a thief can be a
+    // client itself, and use up its own limits.
+    const deferred = verified.state === 'redeemed' ? await refusalOf(identify, isOfServer) : undefined
+    if (deferred !== undefined) identified = Promise.resolve(STRANGER)
     requireOwnKey(verified.key, (await identify()).clientId)
     const answer = await exchangeKey(context.config.deployment, verified, { parameters, source: presented })
     // Only a repeated redemption reaches this line despite a limit.
@@ -81,8 +78,7 @@ async function exchange(visit: Visit, parameters: Parameters): Promise<Answer> {
     return answer
   }
   try {
-    const credential = { token, scheme: 'body' } as const
-    return ok(await redeemKey(visit, { action: 'token', credential, scope: TOKEN_SCOPE, act }))
+    return ok(await redeemKey(visit, 'token', { token, scheme: 'body' }, act))
   } catch (error) {
     throw error instanceof ProvisioningError ? await asSubjectTokenRefusal(error, identify) : error
   }
@@ -97,4 +93,43 @@ async function optionalClient(visit: Visit, parameters: Parameters): Promise<Exc
   if (!authenticates) return { clientId: parameters.get('client_id'), authenticates }
   const { clientId } = await authenticate(visit, parameters)
   return { clientId, authenticates }
+}
+
+/** The client that an exchange names, and whether the client has authenticated. */
+interface ExchangeClient {
+  readonly clientId: string | undefined
+  readonly authenticates: boolean
+}
+
+const STRANGER: ExchangeClient = { clientId: undefined, authenticates: false }
+
+/**
+ * The key must be of the client that the request names, if it names one.
+ *
+ * @throws ProvisioningError `client_mismatch`
+ */
+function requireOwnKey(key: VerifiedKey, caller: string | undefined): void {
+  if (caller === undefined || caller === key.clientId || caller === key.subject) return
+  const message = 'The client is not the one the key was issued to or for.'
+  const facts = { clientId: key.clientId, jti: key.jti }
+  throw new ProvisioningError('client_mismatch', message, { facts })
+}
+
+/** Such refusals do not depend on the key. */
+function isOfServer({ code }: ProvisioningError): boolean {
+  return code === 'slow_down' || code === 'temporarily_unavailable' || code === 'server_error'
+}
+
+/**
+ * RFC 8693 2.2.2: every refusal of a subject token is an `invalid_request`. An authenticated client gets the precise
+ * reason for its own key.
+ */
+async function asSubjectTokenRefusal(
+  error: ProvisioningError,
+  identify: () => Promise<ExchangeClient>,
+): Promise<ProvisioningError> {
+  const isKeyRefused = error.code === 'invalid_token' || error.code === 'insufficient_scope'
+  const caller = isOfServer(error) ? STRANGER : await identify()
+  const isOwn = caller.authenticates && error.facts.clientId === caller.clientId
+  return error.with({ ...(isKeyRefused && { code: 'invalid_request' }), ...(isOwn && { disclosed: true }) })
 }

@@ -2,8 +2,8 @@ import { refusalOf } from '../base/caught-refusal.js'
 import { ProvisioningError } from '../base/errors.js'
 import type { VerificationObserver } from '../monitoring/use-case-recorder.js'
 import type { VerifyingDeployment } from '../ports/deployment.js'
-import { recognizeKey } from '../redemption/verification.js'
-import { authorizeKey, type Verified } from '../redemption/verified.js'
+import type { Verified } from '../redemption/key-state.js'
+import { authorizeKey, recognizeKey } from '../redemption/verification.js'
 import type { Presentation } from '../tokens/presentation.js'
 
 /** The limits of one request that redeems a key. */

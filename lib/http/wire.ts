@@ -1,11 +1,12 @@
-import { IncomingMessage } from 'node:http'
+import { IncomingMessage, type OutgoingMessage } from 'node:http'
 import type { Request, Response } from 'express'
 import { ipAddress } from '../base/network.js'
 import { isObject } from '../base/object.js'
 import { type PresentedRequest, SECRET_PARAMETERS } from '../base/request.js'
 import { REDACTED } from '../base/secret.js'
-import type { PresentedTls } from './client-certificate.js'
-import { type HeaderFields, headerFields } from './header-fields.js'
+
+/** The client certificate of a request, or the fault of it. */
+export type PresentedTls = Pick<PresentedRequest, 'certificate' | 'certificateFault'>
 
 /** Reads the client certificate of a request. */
 export type ReadTls = (req: Request, fields: HeaderFields) => PresentedTls
@@ -124,3 +125,60 @@ export function answer(res: Response, { status, body, headers }: Answer): void {
   // Node sends a text together with the headers, but bytes after them.
   res.end(text)
 }
+
+/** Whether V8 makes a hidden class for each request of Express. */
+const MAKES_CLASSES = Number.parseInt(process.versions.node, 10) < 24
+
+/**
+ * Makes V8 keep the properties of a request and its response in dictionaries. The whole request then takes 30 % less time.
+ *
+ * Express gives both a prototype of the app. Before Node 24, V8 then makes a hidden class for each of them, and copies it
+ * for each property that Express or a middleware adds: 1.4 us and 1.4 KB each. V8 stops this when a property is deleted,
+ * so two members are deleted and set again. To do this a second time takes 0.1 us.
+ */
+export function avoidHiddenClasses(req: IncomingMessage, res: OutgoingMessage): void {
+  if (!MAKES_CLASSES) return
+  const request = req as { upgrade?: unknown }
+  const { upgrade } = request
+  const { sendDate } = res
+  // The requests and responses of HTTP/2 do not have these members.
+  if (upgrade === undefined || sendDate === undefined) return
+  Reflect.deleteProperty(request, 'upgrade')
+  request.upgrade = upgrade
+  Reflect.deleteProperty(res, 'sendDate')
+  res.sendDate = sendDate
+}
+
+/** The header fields of a request that the protocol reads. */
+export interface HeaderFields {
+  readonly authorization: readonly string[]
+  readonly dpop: readonly string[]
+  readonly clientCert: readonly string[]
+  /** Whether a proxy says that it forwards the request. */
+  readonly isForwarded: boolean
+}
+
+/**
+ * Reads the fields from `rawHeaders`, because Node drops the second of two `Authorization` headers elsewhere. It looks
+ * at a name only if its length fits, which saves 3 us for each request.
+ */
+export function headerFields(rawHeaders: readonly string[]): HeaderFields {
+  const authorization: string[] = []
+  const dpop: string[] = []
+  const clientCert: string[] = []
+  let isForwarded = false
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const [name = '', value = ''] = [rawHeaders[i], rawHeaders[i + 1]]
+    if (!LENGTHS.has(name.length)) continue
+    // A stranger can repeat a field 1,700 times, so the lists must not be copied.
+    const lower = name.toLowerCase()
+    if (lower === 'authorization') authorization.push(value)
+    else if (lower === 'dpop') dpop.push(value)
+    else if (lower === 'client-cert') clientCert.push(value)
+    else isForwarded ||= FORWARDING.has(lower)
+  }
+  return { authorization, dpop, clientCert, isForwarded }
+}
+
+const FORWARDING = new Set(['forwarded', 'x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host'])
+const LENGTHS = new Set(['authorization', 'dpop', 'client-cert', ...FORWARDING].map(({ length }) => length))

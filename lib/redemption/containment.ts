@@ -16,7 +16,7 @@ import type { ReplayContainment } from '../ports/policy-options.js'
 import type { FamilyEnd, FamilyFate } from '../ports/redemption.js'
 import type { KeyRef, RevokeFamilyOutcome } from '../ports/store.js'
 import { deleteClient } from '../registration/deletion.js'
-import { registeredIdOf } from './registered-id.js'
+import { registeredIdOf } from './key-state.js'
 
 /**
  * Contains a replay. Somebody has copied a redeemed key that is presented again, so the results of its redemption are

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { ProvisioningError, type Reason } from '../base/errors.js'
 import { withoutUndefined } from '../base/object.js'
 import type { RequestSource } from '../base/request.js'
@@ -8,8 +9,10 @@ import {
   type VerificationRules,
 } from '../ports/deployment.js'
 import { isLocked } from '../ports/lock.js'
-import type { KeyEntry, KeyState } from '../ports/store.js'
+import type { KeyEntry, KeyRef, KeyState } from '../ports/store.js'
+import type { Possession } from '../possession/possession.js'
 import type { VerifiedKey } from '../tokens/provisioning-key.js'
+import type { OutcomeCipher } from './outcome.js'
 
 /** The reason to refuse a key in each state. */
 export const STATE_REFUSALS: Record<KeyState, Reason | undefined> = {
@@ -101,4 +104,48 @@ export function keyRefusal(
   const { clientId, jti, subject, expiresAt } = key
   const facts = withoutUndefined({ clientId, jti, subject, expiresAt, requiredScope })
   return new ProvisioningError(reason, message, { facts, disclosed: isBound(key) })
+}
+
+/** The state of a key during verification. */
+export interface KnownState {
+  readonly state: KeyState
+  /**
+   * A refusal that waits, only for a redeemed key: a limit or the lock of the client refuses the request, but first the
+   * request must be contained if it is a replay. A repetition by the owner gets this refusal.
+   */
+  readonly deferred?: ProvisioningError | undefined
+  /**
+   * Checks that the key is still good, for a request whose body took its time.
+   *
+   * @throws ProvisioningError `key_expired`, or the reason of the state that the key is in now
+   */
+  recheck(): Promise<void>
+}
+
+/** The result of step one: a genuine key, in time, presented by its owner, in a state that fits the request. */
+export interface RecognizedKey extends Possession, KnownState {
+  readonly key: VerifiedKey
+  /** Encrypts the outcome of the redemption. */
+  readonly outcomeCipher: OutcomeCipher
+}
+
+declare const authorized: unique symbol
+
+/** The result of step two: the key also carries the scope. */
+export interface Verified extends RecognizedKey {
+  readonly [authorized]: true
+}
+
+/**
+ * The client that a key registers. A key for another identity registers that identity. A client that asked for itself
+ * exists already, so its key registers a new client on its behalf (RFC 7591 3.2.1: an identifier that no other client
+ * has). All attempts at the redemption get the same identifier.
+ */
+export function registeredIdOf({ clientId, subject, jti }: KeyRef & { readonly subject: string }): string {
+  return subject === clientId ? derivedId(clientId, jti) : subject
+}
+
+/** 160 bits. */
+function derivedId(...of: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(of)).digest().subarray(0, 20).toString('base64url')
 }

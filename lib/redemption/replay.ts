@@ -6,9 +6,8 @@ import { callStore, type StoringDeployment } from '../ports/deployment.js'
 import type { KeyEntry } from '../ports/store.js'
 import type { VerifiedKey } from '../tokens/provisioning-key.js'
 import { containReplay } from './containment.js'
-import { isBound, stateRefusal } from './key-state.js'
+import { isBound, stateRefusal, type Verified } from './key-state.js'
 import { type Attempt, hasMark, useProof } from './reservation.js'
-import type { Verified } from './verified.js'
 
 /*
  * This file decides what a replay is. Every use of a redeemed key is a replay, with two exceptions:

@@ -5,9 +5,8 @@ import { callStore, type StoringDeployment } from '../ports/deployment.js'
 import type { RedemptionAction } from '../ports/redemption.js'
 import type { Confirmation, ReleaseOutcome, Settlement } from '../ports/store.js'
 import type { VerifiedKey } from '../tokens/provisioning-key.js'
-import { requireState, stateRefusal } from './key-state.js'
+import { requireState, stateRefusal, type Verified } from './key-state.js'
 import { MAX_OUTCOME_BYTES } from './outcome.js'
-import type { Verified } from './verified.js'
 
 /**
  * The end of a reservation: `ended` (released, or the key was revoked), `settled`, `superseded` (another attempt has

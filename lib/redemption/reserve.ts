@@ -2,11 +2,10 @@ import { ProvisioningError } from '../base/errors.js'
 import { audited, callStore, type StoringDeployment } from '../ports/deployment.js'
 import type { RedeemOutcome } from '../ports/store.js'
 import { randomId, type VerifiedKey } from '../tokens/provisioning-key.js'
-import { emitStalled, requireUnexpired, stateRefusal } from './key-state.js'
+import { emitStalled, requireUnexpired, stateRefusal, type Verified } from './key-state.js'
 import { requestDigest } from './outcome.js'
 import { type Repetition, repeatOrContain } from './replay.js'
 import { type Attempt, type RedemptionRequest, Reservation, useProof } from './reservation.js'
-import type { Verified } from './verified.js'
 
 /*
  *            reserve                 settle

@@ -1,9 +1,9 @@
 import { ProvisioningError } from '../base/errors.js'
 import type { RequestSource } from '../base/request.js'
 import { callStore, type StoringDeployment } from '../ports/deployment.js'
+import type { Verified } from './key-state.js'
 import type { RedemptionRequest, Reservation, SettleOptions } from './reservation.js'
 import { reserve } from './reserve.js'
-import type { Verified } from './verified.js'
 
 /** The result of an action, and how to undo it. */
 export interface ActionResult<T> extends Omit<SettleOptions, 'outcome'> {

@@ -12,7 +12,12 @@ import {
 import { isActive } from '../ports/issuer-state.js'
 import { isLocked } from '../ports/lock.js'
 import type { KeyEntry } from '../ports/store.js'
-import { missingScope, type Presentation, verifyPresentation } from '../tokens/presentation.js'
+import {
+  type Expectation,
+  missingScope,
+  type Presentation,
+  verifyPresentation,
+} from '../tokens/presentation.js'
 import {
   agentDigest,
   isAsRecorded,
@@ -21,10 +26,19 @@ import {
   type VerifiedKey,
   verifiedKey,
 } from '../tokens/provisioning-key.js'
-import { emitStalled, isBound, keyRefusal, requireState, STATE_REFUSALS, stateRefusal } from './key-state.js'
+import {
+  emitStalled,
+  isBound,
+  type KnownState,
+  keyRefusal,
+  type RecognizedKey,
+  requireState,
+  STATE_REFUSALS,
+  stateRefusal,
+  type Verified,
+} from './key-state.js'
 import { OutcomeCipher } from './outcome.js'
 import { refuseRedeemed } from './replay.js'
-import type { KnownState, RecognizedKey } from './verified.js'
 
 /**
  * Step one of verification. It contains replays, so no limit may come before it. The HTTP layer counts the request
@@ -58,6 +72,18 @@ export async function recognizeKey(
   const deferred = proofLimit ?? known.deferred
   if (deferred !== undefined && state !== 'redeemed') throw deferred
   return { key, state, recheck, deferred, outcomeCipher: new OutcomeCipher(token), proof, certificate }
+}
+
+/**
+ * Step two of verification: the key must carry the scope (RFC 6750 3.1).
+ *
+ * @throws ProvisioningError `scope_insufficient`
+ */
+export function authorizeKey(recognized: RecognizedKey, { scope }: Pick<Expectation, 'scope'>): Verified {
+  const missing = missingScope(recognized.key.scope, scope)
+  if (missing === undefined) return recognized as Verified
+  const message = `The key lacks the scope ${missing}.`
+  throw keyRefusal(recognized.key, 'scope_insufficient', message, scope.join(' '))
 }
 
 function isLimit({ reason }: ProvisioningError): boolean {

@@ -1,7 +1,7 @@
 import { unlessRefused } from '../base/caught-refusal.js'
 import type { Parameters, RequestSource } from '../base/request.js'
 import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'
-import { noteCanary } from '../clients/canary.js'
+import { noteCanary } from '../clients/client-events.js'
 import { callStore, type Deployment, numericDate } from '../ports/deployment.js'
 import { isLocked } from '../ports/lock.js'
 import type { Confirmation } from '../ports/store.js'

@@ -1,4 +1,4 @@
-import { ProvisioningError } from '../../base/errors.js'
+import { malformed, ProvisioningError } from '../../base/errors.js'
 import type { Parameters, PresentedRequest, RequestSource } from '../../base/request.js'
 import type { Client } from '../../ports/client.js'
 import { callStore, type Deployment, numericDate } from '../../ports/deployment.js'
@@ -10,9 +10,11 @@ import { GRANT_TYPES } from '../client-metadata.js'
 import { withUseConfirmed } from '../confirmation.js'
 import { bindingIdOf } from '../last-use.js'
 import { presentClient, readRecord } from '../registry.js'
+import { readAssertion } from './assertion.js'
+import { readClientCertificate } from './certificate.js'
 import { confirmUse } from './confirm-use.js'
-import { type ClientCredentials, type Fault, METHOD_REFUSED } from './credentials.js'
-import { readClientCredentials } from './read.js'
+import { type ClientCredentials, type Fault, METHOD_REFUSED, type ReadCredentials } from './credentials.js'
+import { readBasic, readPost } from './secret.js'
 
 declare const authenticated: unique symbol
 
@@ -143,4 +145,39 @@ function refusal(
   // The id of an unknown client is a text that a stranger chose, so events do not contain it.
   const facts = reason === 'client_unknown' ? {} : { clientId }
   return new ProvisioningError(reason, `${message.slice(0, -1)} (${method}).`, { facts })
+}
+
+const READERS: readonly ReadCredentials[] = [readBasic, readPost, readAssertion]
+
+/**
+ * Reads the credentials of the client. A request must not use more than one method (RFC 6749 2.3).
+ *
+ * @returns `undefined` if the request has no credentials
+ * @throws ProvisioningError `client_authentication_repeated`, `header_malformed`,
+ *   `header_repeated`, `client_mismatch`, `parameter_missing`, `client_assertion_malformed`
+ */
+export function readClientCredentials(
+  request: PresentedRequest,
+  parameters: Parameters,
+): ClientCredentials | undefined {
+  if (request.authorization.length > 1) {
+    throw malformed('header_repeated', 'The request has more than one Authorization header.')
+  }
+  const presented = READERS.flatMap((read) => read(request, parameters) ?? [])
+  // A connection can have a certificate for other reasons, so it counts only without other credentials.
+  const [credentials = readClientCertificate(request, parameters)] = presented
+  if (presented.length > 1) {
+    throw malformed(
+      'client_authentication_repeated',
+      'The request authenticates the client by more than one method.',
+    )
+  }
+  const named = parameters.get('client_id')
+  if (credentials !== undefined && named !== undefined && named !== credentials.clientId) {
+    throw malformed(
+      'client_mismatch',
+      'The client_id parameter names another client than the credentials; send the same id.',
+    )
+  }
+  return credentials
 }

@@ -12,10 +12,9 @@ import { callStore, type Deployment, numericDate } from '../../ports/deployment.
 import type { Policy } from '../../ports/policy-options.js'
 import type { KeyEntry } from '../../ports/store.js'
 import { randomId, type VerifiedKey } from '../../tokens/provisioning-key.js'
-import { requireState, stateRefusal } from '../key-state.js'
+import { requireState, stateRefusal, type Verified } from '../key-state.js'
 import { requestDigest } from '../outcome.js'
 import { type ActionResult, runAction } from '../run-action.js'
-import type { Verified } from '../verified.js'
 import { type BindingRequest, provenKey } from './binding-proof.js'
 import { policyOfKey, requireNotUndone } from './key-client.js'
 

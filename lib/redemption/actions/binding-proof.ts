@@ -13,7 +13,7 @@ import {
   wholeSeconds,
 } from '../../jose/signed-token.js'
 import { clockOf, type Deployment, numericDate } from '../../ports/deployment.js'
-import type { Verified } from '../verified.js'
+import type { Verified } from '../key-state.js'
 
 const WHAT_TO_SEND =
   'Send a DPoP proof, whose key is bound; or jwk, the public key to be bound, and proof; or a client certificate.'

@@ -12,11 +12,9 @@ import { issueRegistrationToken } from '../../registration/access-token.js'
 import { issueSecret } from '../../registration/credentials.js'
 import { type ClientInformation, informationOf } from '../../registration/information.js'
 import type { VerifiedKey } from '../../tokens/provisioning-key.js'
-import { requireState } from '../key-state.js'
+import { registeredIdOf, requireState, type Verified } from '../key-state.js'
 import { bodyDigest } from '../outcome.js'
-import { registeredIdOf } from '../registered-id.js'
 import { type ActionResult, runAction } from '../run-action.js'
-import type { Verified } from '../verified.js'
 import { policyOfKey, requireNotUndone } from './key-client.js'
 
 /** Redeems a key, as the Initial Access Token of RFC 7591, to register a client. */

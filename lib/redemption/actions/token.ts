@@ -9,9 +9,9 @@ import type { Policy } from '../../ports/policy-options.js'
 import { constrain } from '../../possession/possession.js'
 import type { VerifiedKey } from '../../tokens/provisioning-key.js'
 import { issueToken, type ReadyToken } from '../../tokens/token-issuer.js'
+import type { Verified } from '../key-state.js'
 import { requestDigest } from '../outcome.js'
 import { type ActionResult, runAction } from '../run-action.js'
-import type { Verified } from '../verified.js'
 import { clientOfKey } from './key-client.js'
 
 /** The answer of RFC 8693 2.2.1. */

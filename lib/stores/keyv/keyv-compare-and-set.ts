@@ -8,6 +8,12 @@ import type { StoredClient } from './keyv-record.js'
 
 type IsExpected = (stored: StoredClient) => boolean
 
+/** The database in which clients are compared and written. */
+interface Compared extends KeyvOptions {
+  readonly find: (clientId: string) => Promise<StoredClient>
+  readonly namespace: string
+}
+
 /**
  * Makes the function that writes a client if the stored one is as expected. It answers whether it did.
  *
@@ -18,14 +24,7 @@ type IsExpected = (stored: StoredClient) => boolean
  * It writes at most once, and repeats no change. `changeClient()` in lib/clients/registry.ts does that, for any
  * registry.
  */
-export function keyvCompareAndSet({
-  find,
-  namespace,
-  ...options
-}: KeyvOptions & {
-  readonly find: (clientId: string) => Promise<StoredClient>
-  readonly namespace: string
-}) {
+export function keyvCompareAndSet({ find, namespace, ...options }: Compared) {
   const { lock, timeoutSeconds } = options
   const waitSeconds = (LEASE_TIMEOUTS + 1) * timeoutSeconds
   const inTurn = keyedMutex(waitSeconds)
