@@ -1,3 +1,4 @@
+import { withoutUndefined } from '../base/object.js'
 import type { Client, ClientMetadata } from '../ports/client.js'
 
 /** The answer about a registration (RFC 7591 3.2.1, RFC 7592 3). `http/` adds the `registration_client_uri`. */
@@ -18,13 +19,13 @@ export function informationOf(
   { clientId, metadata, secretHash, secretExpiresAt = 0, registration }: Client,
   { token, secret }: { readonly token: string; readonly secret?: string | undefined },
 ): ClientInformation {
-  return {
+  return withoutUndefined({
     ...metadata,
     client_id: clientId,
     client_id_issued_at: registration?.issuedAt ?? 0,
-    ...(secret !== undefined && { client_secret: secret }),
-    ...(secretHash !== undefined && { client_secret_expires_at: secretExpiresAt }),
+    client_secret: secret,
+    client_secret_expires_at: secretHash === undefined ? undefined : secretExpiresAt,
     registration_access_token: token,
-    ...(registration?.confirmBy !== undefined && { confirm_by: registration.confirmBy }),
-  }
+    confirm_by: registration?.confirmBy,
+  })
 }

@@ -1,3 +1,4 @@
+import { withoutUndefined } from '../base/object.js'
 import {
   type ClientUse,
   EVIDENCE,
@@ -88,13 +89,7 @@ export function copyOfUse(use: ClientUse, nowSeconds: number): ClientUse {
   const { clientId, bindingId, lastUsedAt, network, until } = use
   requireFuture('until', until, nowSeconds)
   requireTime('lastUsedAt', lastUsedAt)
-  return Object.freeze({
-    clientId,
-    ...(bindingId !== undefined && { bindingId }),
-    lastUsedAt,
-    ...(network !== undefined && { network }),
-    until,
-  })
+  return Object.freeze(withoutUndefined({ clientId, bindingId, lastUsedAt, network, until }))
 }
 
 /** @throws RangeError */

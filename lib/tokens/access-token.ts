@@ -1,4 +1,5 @@
 import type { Reason } from '../base/errors.js'
+import { withoutUndefined } from '../base/object.js'
 import { signJwt } from '../jose/jwt.js'
 import { text } from '../jose/signed-token.js'
 import { callStore, type Deployment, numericDate, type StoringDeployment } from '../ports/deployment.js'
@@ -28,7 +29,7 @@ export interface AccessTokenTerms {
 /** Mints the access token that a key is redeemed for. Its client is the subject of the key. */
 export function mintAccessToken(deployment: Deployment, key: VerifiedKey, terms: AccessTokenTerms) {
   const issuedAt = numericDate(deployment)
-  const claims: AccessTokenClaims = {
+  const claims: AccessTokenClaims = withoutUndefined({
     iss: deployment.issuer,
     aud: terms.audience,
     sub: key.subject,
@@ -39,9 +40,9 @@ export function mintAccessToken(deployment: Deployment, key: VerifiedKey, terms:
     jti: randomId(),
     key_id: key.jti,
     key_client_id: key.clientId,
-    ...(terms.confirmation && { cnf: terms.confirmation }),
-    ...(deployment.environment !== undefined && { env: deployment.environment }),
-  }
+    cnf: terms.confirmation,
+    env: deployment.environment,
+  })
   return { token: signJwt({ ...claims }, deployment.keyRing.active(), ACCESS_TOKEN.typ), claims }
 }
 

@@ -1,8 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { ProvisioningError } from '../base/errors.js'
 import { networkOf } from '../base/network.js'
-import { isTexts } from '../base/object.js'
-import type { RequestSource } from '../base/request.js'
+import { isTexts, withoutUndefined } from '../base/object.js'
 import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'
 import type { Terms } from '../clients/policy.js'
 import { BIND_SCOPE } from '../clients/scopes.js'
@@ -67,19 +66,19 @@ export function newKey(
   const { subject, scope, audience, networks } = terms
   const retainUntil = expiresAt + deployment.clockToleranceSeconds
   const identity = { jti: randomId(), clientId, subject, scope, audience }
-  const digested = { ...(networks !== undefined && { cidr: networks }), ...ancestorsClaim(scope, ancestors) }
-  const claimsDigest = digestOf(digested)
+  const digested = { cidr: networks, ancestors: ancestorsIn(scope, ancestors) }
   return {
-    record: {
+    record: withoutUndefined({
       ...identity,
       issuedAt,
       expiresAt,
       retainUntil,
-      ...(confirmation && { confirmation }),
-      ...(claimsDigest !== undefined && { claimsDigest }),
-      ...(source && originOf(source)),
-    },
-    claims: {
+      confirmation,
+      claimsDigest: digestOf(digested),
+      issuedTo: networkOf(source?.address),
+      issuedToAgent: agentDigest(source?.userAgent),
+    }),
+    claims: withoutUndefined({
       iss: deployment.issuer,
       aud: audience,
       sub: subject,
@@ -89,20 +88,10 @@ export function newKey(
       nbf: issuedAt,
       exp: expiresAt,
       jti: identity.jti,
-      ...(confirmation && { cnf: confirmation }),
+      cnf: confirmation,
       ...digested,
-      ...(deployment.environment !== undefined && { env: deployment.environment }),
-    },
-  }
-}
-
-/** Where a key is issued to, as its record keeps it. */
-function originOf({ address, userAgent }: RequestSource): Pick<KeyRecord, 'issuedTo' | 'issuedToAgent'> {
-  const issuedTo = networkOf(address)
-  const issuedToAgent = agentDigest(userAgent)
-  return {
-    ...(issuedTo !== undefined && { issuedTo }),
-    ...(issuedToAgent !== undefined && { issuedToAgent }),
+      env: deployment.environment,
+    }),
   }
 }
 
@@ -113,14 +102,11 @@ export function agentDigest(userAgent: string | undefined): string | undefined {
 }
 
 /** Names the ancestors in a key that can bind. A replay of an ancestor then ends the new binding too. */
-function ancestorsClaim(
-  scope: readonly string[],
-  ancestors: readonly KeyRef[],
-): Pick<KeyClaims, 'ancestors'> {
-  if (ancestors.length === 0 || !scope.includes(BIND_SCOPE)) return {}
+function ancestorsIn(scope: readonly string[], ancestors: readonly KeyRef[]): readonly KeyRef[] | undefined {
+  if (ancestors.length === 0 || !scope.includes(BIND_SCOPE)) return undefined
   if (ancestors.length > MOST_ANCESTORS)
     throw new ProvisioningError('client_contended', 'The client has bound too many keys in a short time.')
-  return { ancestors }
+  return ancestors
 }
 
 export function signKey(deployment: Deployment, key: UnsignedKey): string {
@@ -135,8 +121,10 @@ export function verifiedKey(claims: KeyClaims): VerifiedKey {
 
 const NO_ANCESTORS: readonly KeyRef[] = Object.freeze([])
 
+type Digested = { readonly [K in 'cidr' | 'ancestors']?: KeyClaims[K] | undefined }
+
 /** The digest of the claims that are too long for the record. Most keys have none of them, and need no digest. */
-function digestOf({ cidr, ancestors }: Pick<KeyClaims, 'cidr' | 'ancestors'>): string | undefined {
+function digestOf({ cidr, ancestors }: Digested): string | undefined {
   if (cidr === undefined && ancestors === undefined) return undefined
   return createHash('sha256')
     .update(JSON.stringify([cidr, ancestors]))

@@ -28,21 +28,14 @@ const MOST_LOCKED = 10_000
 /** The verbs for monitoring. */
 export function monitoringVerbs(context: RedisContext): MonitoringStore {
   return {
-    ...presentationVerb(context),
+    async notePresentation(ref, network) {
+      const verb = VERBS.notePresentation
+      const { answer, rest } = await changeKeyInFull(context, verb, ref, [sightingWord(network)])
+      return { outcome: answer, networks: Number(rest) }
+    },
     ...lockVerbs(context),
     ...findingVerbs(context),
     ...useVerbs(context),
-  }
-}
-
-function presentationVerb(context: RedisContext): Pick<MonitoringStore, 'notePresentation'> {
-  return {
-    notePresentation: (ref, network) =>
-      context.redis.inTime(async () => {
-        const verb = VERBS.notePresentation
-        const { answer, rest } = await changeKeyInFull(context, verb, ref, [sightingWord(network)])
-        return { outcome: answer, networks: Number(rest) }
-      }),
   }
 }
 
@@ -56,35 +49,31 @@ function lockVerbs(context: RedisContext): Pick<MonitoringStore, 'lock' | 'unloc
   const inOthers = <T extends string>(verb: Verb<T>, args: readonly string[]): Promise<T[]> =>
     Promise.all(others.map((keys) => runVerb(redis, verb, keys, args)))
   return {
-    lock: (given) =>
-      redis.inTime(async () => {
-        const now = seconds()
-        const lock = copyOfLock(given, now)
-        const identity = textOf(lock.clientId)
-        const line = textOf(textOfLock(lock))
-        const args = [now, identity, strengthOf(lock) + 1, lock.until, line, MOST_LOCKED].map(String)
-        const { answer, rest } = await runVerbInFull(redis, VERBS.lock, first, args)
-        if (answer !== 'full') await inOthers(VERBS.copyLock, [String(now), identity, rest])
+    async lock(given) {
+      const now = seconds()
+      const lock = copyOfLock(given, now)
+      const identity = textOf(lock.clientId)
+      const line = textOf(textOfLock(lock))
+      const args = [now, identity, strengthOf(lock) + 1, lock.until, line, MOST_LOCKED].map(String)
+      const { answer, rest } = await runVerbInFull(redis, VERBS.lock, first, args)
+      if (answer !== 'full') await inOthers(VERBS.copyLock, [String(now), identity, rest])
+      return answer
+    },
+    async unlock(clientId) {
+      const args = [String(seconds()), textOf(clientId)]
+      const { answer, rest: version } = await runVerbInFull(redis, VERBS.unlock, first, args)
+      if (answer === 'unlocked') {
+        await inOthers(VERBS.copyLock, [...args, version])
+        await runVerb(redis, VERBS.removeLock, first, [...args, version])
         return answer
-      }),
-    unlock: (clientId) =>
-      redis.inTime(async () => {
-        const args = [String(seconds()), textOf(clientId)]
-        const { answer, rest: version } = await runVerbInFull(redis, VERBS.unlock, first, args)
-        if (answer === 'unlocked') {
-          await inOthers(VERBS.copyLock, [...args, version])
-          await runVerb(redis, VERBS.removeLock, first, [...args, version])
-          return answer
-        }
-        // After a failover the others can have a lock that the first part has lost.
-        const outcomes = await inOthers(VERBS.removeLock, [...args, version])
-        return outcomes.includes('unlocked') ? 'unlocked' : 'unknown'
-      }),
+      }
+      // After a failover the others can have a lock that the first part has lost.
+      const outcomes = await inOthers(VERBS.removeLock, [...args, version])
+      return outcomes.includes('unlocked') ? 'unlocked' : 'unknown'
+    },
     locks: () =>
-      redis.inTime(async () =>
-        redis.run(SCRIPTS.locks, first, [String(seconds())], (reply): readonly Lock[] =>
-          listFrom(reply, 'locks').map(lockFrom),
-        ),
+      redis.run(SCRIPTS.locks, first, [String(seconds())], (reply): readonly Lock[] =>
+        listFrom(reply, 'locks').map(lockFrom),
       ),
   }
 }
@@ -94,30 +83,26 @@ type FindingVerbs = Pick<MonitoringStore, 'noteFinding' | 'findings' | 'closeFin
 function findingVerbs({ redis, names, seconds, nextCall }: RedisContext): FindingVerbs {
   const { findings } = names
   return {
-    noteFinding: (report) =>
-      redis.inTime(async () => {
-        const now = seconds()
-        const copy = copyOfFinding(report, now)
-        const args = [String(now), textOf(copy.id), nextCall(), jsonOf(copy)]
-        return redis.run(SCRIPTS.noteFinding, findings, args, (reply) => {
-          const [, word, json = ''] = /^(opened|changed) (.*)$/s.exec(String(reply)) ?? []
-          return Object.freeze({ finding: findingFrom(json), isOpened: word === 'opened' })
-        })
-      }),
-    findings: () =>
-      redis.inTime(async () => {
-        const now = seconds()
-        return redis.run(SCRIPTS.findings, findings, [], (reply) =>
-          listFrom(reply, 'findings')
-            .map(findingFrom)
-            .filter(({ until }) => until >= now)
-            .sort(byLastAt),
-        )
-      }),
+    async noteFinding(report) {
+      const now = seconds()
+      const copy = copyOfFinding(report, now)
+      const args = [String(now), textOf(copy.id), nextCall(), jsonOf(copy)]
+      return redis.run(SCRIPTS.noteFinding, findings, args, (reply) => {
+        const [, word, json = ''] = /^(opened|changed) (.*)$/s.exec(String(reply)) ?? []
+        return Object.freeze({ finding: findingFrom(json), isOpened: word === 'opened' })
+      })
+    },
+    async findings() {
+      const now = seconds()
+      return redis.run(SCRIPTS.findings, findings, [], (reply) =>
+        listFrom(reply, 'findings')
+          .map(findingFrom)
+          .filter(({ until }) => until >= now)
+          .sort(byLastAt),
+      )
+    },
     closeFinding: (id) =>
-      redis.inTime(async () =>
-        runVerb(redis, VERBS.closeFinding, findings, [String(seconds()), textOf(id), nextCall()]),
-      ),
+      runVerb(redis, VERBS.closeFinding, findings, [String(seconds()), textOf(id), nextCall()]),
   }
 }
 
@@ -125,29 +110,26 @@ type UseVerbs = Pick<MonitoringStore, 'noteUse' | 'lastUses' | 'unusedSince'>
 
 function useVerbs({ redis, names, seconds }: RedisContext): UseVerbs {
   return {
-    noteUse: (given) =>
-      redis.inTime(async () => {
-        const now = seconds()
-        const { clientId, bindingId, lastUsedAt, network, until } = copyOfUse(given, now)
-        const member = bindingId === undefined ? '' : `:${encoded(bindingId)}`
-        const kept = network === undefined ? [] : [textOf(network)]
-        const args = [String(now), encoded(clientId), member, String(lastUsedAt), String(until), ...kept]
-        await runVerb(redis, VERBS.noteUse, names.ofClient(clientId).uses, args)
-      }),
-    lastUses: (clientId) =>
-      redis.inTime(async () => {
-        const args = [String(seconds()), encoded(clientId)]
-        return redis.run(SCRIPTS.lastUses, names.ofClient(clientId).uses, args, usesFrom)
-      }),
-    unusedSince: (time, limit) =>
-      redis.inTime(async () => {
-        requireTime('time', time)
-        requireLimit(limit)
-        const args = [seconds(), time, limit].map(String)
-        const ofPart = (keys: Keys) => redis.run(SCRIPTS.unusedSince, keys, args, usesFrom)
-        const all = (await Promise.all(names.allUses.map(ofPart))).flat()
-        return all.sort((one, other) => one.lastUsedAt - other.lastUsedAt).slice(0, limit)
-      }),
+    async noteUse(given) {
+      const now = seconds()
+      const { clientId, bindingId, lastUsedAt, network, until } = copyOfUse(given, now)
+      const member = bindingId === undefined ? '' : `:${encoded(bindingId)}`
+      const kept = network === undefined ? [] : [textOf(network)]
+      const args = [String(now), encoded(clientId), member, String(lastUsedAt), String(until), ...kept]
+      await runVerb(redis, VERBS.noteUse, names.ofClient(clientId).uses, args)
+    },
+    async lastUses(clientId) {
+      const args = [String(seconds()), encoded(clientId)]
+      return redis.run(SCRIPTS.lastUses, names.ofClient(clientId).uses, args, usesFrom)
+    },
+    async unusedSince(time, limit) {
+      requireTime('time', time)
+      requireLimit(limit)
+      const args = [seconds(), time, limit].map(String)
+      const ofPart = (keys: Keys) => redis.run(SCRIPTS.unusedSince, keys, args, usesFrom)
+      const all = (await Promise.all(names.allUses.map(ofPart))).flat()
+      return all.sort((one, other) => one.lastUsedAt - other.lastUsedAt).slice(0, limit)
+    },
   }
 }
 

@@ -1,4 +1,4 @@
-import { parseJson } from '../../base/object.js'
+import { parseJson, withoutUndefined } from '../../base/object.js'
 import type {
   Confirmation,
   KeyEntry,
@@ -70,11 +70,7 @@ export function recollectionFrom(reply: unknown): Recollection | undefined {
   if (redemption === undefined) return undefined
   const textUnder = (name: string) => kept.find((_, i) => i % 2 === 1 && kept[i - 1] === name)
   const [outcome, request] = [textUnder('outcome'), textUnder('request')]
-  return Object.freeze({
-    redemption,
-    ...(outcome !== undefined && { outcome }),
-    ...(request !== undefined && { request }),
-  })
+  return Object.freeze(withoutUndefined({ redemption, outcome, request }))
 }
 
 /** Reads the reply of the script `find`: a JSON text, in which a missing field is `false`. */

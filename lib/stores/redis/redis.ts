@@ -1,5 +1,6 @@
 import { markInTime } from '../../base/deadline.js'
 import type { IdentifierOwner, ProvisioningStore, RedeemOutcome } from '../../ports/store.js'
+import { wrapVerbs } from '../../ports/store-verbs.js'
 import { requireFuture, requireTime } from '../verb-arguments.js'
 import { inspector } from './redis-advice.js'
 import { connection, type Keys } from './redis-connection.js'
@@ -104,13 +105,18 @@ export function redisStore(options: RedisStoreOptions): RedisStore {
     maxProofsPerKey,
     nextCall: callMarks(),
   }
-  return markInTime<RedisStore>({
+  const verbs = {
     ...recordVerbs(context),
     ...redemptionVerbs(context),
     ...revocationVerbs(context),
     ...monitoringVerbs(context),
     ...listingVerbs(context),
     useOnce: onceVerb(context),
+  }
+  return markInTime<RedisStore>({
+    ...wrapVerbs(verbs, (call, verb) =>
+      OWN_LIMITS.includes(verb) ? call : (...given) => redis.inTime(() => call(...given)),
+    ),
     ...{ [ACCEPTED_HAZARDS]: parsed.accept },
     async check() {
       await redis.inTime(() => redis.send(['PING'], names.home))
@@ -118,6 +124,9 @@ export function redisStore(options: RedisStoreOptions): RedisStore {
     },
   })
 }
+
+/** The verbs with time limits of their own. Each script of a list has one, and a late reservation is given back. */
+const OWN_LIMITS: readonly (keyof ProvisioningStore)[] = ['redeem', 'listKeys', 'countKeys', 'listUses']
 
 function secondsOf(milliseconds: number): number {
   if (Number.isFinite(milliseconds)) return milliseconds / 1000
@@ -129,23 +138,19 @@ const RECORDS_BETWEEN_LOOKS = 16
 const MOST_LOOKS = 16
 
 function recordVerbs(context: RedisContext): Pick<ProvisioningStore, 'record' | 'find' | 'recall'> {
-  const { redis, maxRetentionSeconds } = context
-  const { inTime } = redis
+  const { maxRetentionSeconds } = context
   let recorded = 0
   return {
-    record: (key, limits) =>
-      inTime(() => {
-        requireFuture('retainUntil', key.retainUntil, context.seconds())
-        requireRetention(context, key.retainUntil)
-        const { outstanding } = limits
-        const looks = recorded % RECORDS_BETWEEN_LOOKS === 0 ? MOST_LOOKS : 0
-        recorded += 1
-        const operands = operandsOf(key, { outstanding, maxRetentionSeconds, looks })
-        return changeKey(context, VERBS.record, key, operands)
-      }),
-    find: (ref) => inTime(() => readKey(context, SCRIPTS.find, ref, [], (reply) => entryFrom(ref, reply))),
-    recall: (ref, ownerId) =>
-      inTime(() => readKey(context, SCRIPTS.recall, ref, [textOf(ownerId)], recollectionFrom)),
+    record(key, { outstanding }) {
+      requireFuture('retainUntil', key.retainUntil, context.seconds())
+      requireRetention(context, key.retainUntil)
+      const looks = recorded % RECORDS_BETWEEN_LOOKS === 0 ? MOST_LOOKS : 0
+      recorded += 1
+      const operands = operandsOf(key, { outstanding, maxRetentionSeconds, looks })
+      return changeKey(context, VERBS.record, key, operands)
+    },
+    find: (ref) => readKey(context, SCRIPTS.find, ref, [], (reply) => entryFrom(ref, reply)),
+    recall: (ref, ownerId) => readKey(context, SCRIPTS.recall, ref, [textOf(ownerId)], recollectionFrom),
   }
 }
 
@@ -170,17 +175,14 @@ function redemptionVerbs(context: RedisContext): Pick<ProvisioningStore, 'redeem
       }
       return inTime(reserveOrGiveBack, (late) => RESERVED.includes(late) && giveBack())
     },
-    settle: (ref, attempt, retainUntil, settlement) =>
-      inTime(() => {
-        requireRetention(context, retainUntil)
-        const operands = [textOf(attempt), String(retainUntil), ...settlementOperands(settlement)]
-        return changeKey(context, VERBS.settle, ref, [encoded(ref.jti), ...operands])
-      }),
+    settle(ref, attempt, retainUntil, settlement) {
+      requireRetention(context, retainUntil)
+      const operands = [textOf(attempt), String(retainUntil), ...settlementOperands(settlement)]
+      return changeKey(context, VERBS.settle, ref, [encoded(ref.jti), ...operands])
+    },
     // The empty operand releases any reservation of the attempt, not only that of one call.
     release: (ref, attempt, hasActed) =>
-      inTime(() =>
-        changeKey(context, VERBS.release, ref, [textOf(attempt), ...(hasActed ? ['', 'acted'] : [])]),
-      ),
+      changeKey(context, VERBS.release, ref, [textOf(attempt), ...(hasActed ? ['', 'acted'] : [])]),
   }
 }
 
@@ -189,8 +191,8 @@ type RevocationVerbs = Pick<ProvisioningStore, 'revoke' | 'revokeFamily' | 'revo
 function revocationVerbs(context: RedisContext): RevocationVerbs {
   const { redis, names, seconds, nextCall, maxRetentionSeconds } = context
   return {
-    revoke: (ref) => redis.inTime(() => changeKey(context, VERBS.revoke, ref, [encoded(ref.jti)])),
-    revokeFamily: (ref) => redis.inTime(() => changeKey(context, VERBS.revokeFamily, ref, [])),
+    revoke: (ref) => changeKey(context, VERBS.revoke, ref, [encoded(ref.jti)]),
+    revokeFamily: (ref) => changeKey(context, VERBS.revokeFamily, ref, []),
     async revokeIssuedBefore({ identity, issuedBefore, retainUntil }) {
       const now = seconds()
       requireFuture('retainUntil', retainUntil, now)
@@ -200,7 +202,7 @@ function revocationVerbs(context: RedisContext): RevocationVerbs {
       const until = Math.max(retainUntil, now + maxRetentionSeconds)
       const args = [now, field, issuedBefore, until, nextCall()].map(String)
       const raiseNotBefore = (keys: Keys) => runVerb(redis, VERBS.revokeIssuedBefore, keys, args)
-      const answers = await redis.inTime(() => Promise.all(names.allNotBefore.map(raiseNotBefore)))
+      const answers = await Promise.all(names.allNotBefore.map(raiseNotBefore))
       return answers.includes('revoked') ? 'revoked' : 'unchanged'
     },
   }
@@ -223,6 +225,6 @@ function onceVerb(context: RedisContext): ProvisioningStore['useOnce'] {
     const name = owner === undefined ? names.once(id) : names.ofClient(owner.clientId).once(id)
     const keys: Keys = [name, ...counts.map(([count]) => count)]
     const args = [seconds(), until, nextCall(), ...counts.map(([, limit]) => limit)].map(String)
-    return redis.inTime(() => runVerb(redis, VERBS.useOnce, keys, args))
+    return runVerb(redis, VERBS.useOnce, keys, args)
   }
 }
