@@ -1,5 +1,5 @@
 import type { Operations } from '../operations/operations.js'
-import type { AdministrationAct } from '../ports/administration-events.js'
+import type { AdministrationAct } from '../ports/event-details.js'
 import type { Call } from './call.js'
 import type { Problem } from './problem.js'
 

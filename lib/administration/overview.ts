@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import { deadline } from '../base/deadline.js'
 import { parse } from '../base/schema.js'
 import { callStore, numericDate } from '../ports/deployment.js'
-import type { Severity } from '../ports/severity.js'
+import type { Severity } from '../ports/monitoring-store.js'
 import type { AdministrationContext, Call } from './call.js'
 import { readNothing } from './parameters.js'
 

@@ -1,6 +1,6 @@
 import type { Response } from 'express'
 import { ConfigurationError, ProvisioningError } from '../base/errors.js'
-import type { AdministrationRefusal } from '../ports/administration-events.js'
+import type { AdministrationRefusal } from '../ports/event-details.js'
 
 /** The statuses of the API, and their standard phrases (RFC 9110 15). */
 const TITLES = {

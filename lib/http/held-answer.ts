@@ -1,5 +1,5 @@
 import type { Response } from 'express'
-import { LazyAbort } from '../base/lazy-abort.js'
+import { LazyAbort } from '../base/deadline.js'
 import {
   hasPrecondition,
   isChosenByClient,

@@ -1,5 +1,5 @@
+import { LazyAbort } from '../base/deadline.js'
 import { ProvisioningError } from '../base/errors.js'
-import { LazyAbort } from '../base/lazy-abort.js'
 import { isObject } from '../base/object.js'
 import type { AcceptedRequest } from './guard.js'
 import type { HeldAnswer } from './held-answer.js'

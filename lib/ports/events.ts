@@ -1,9 +1,9 @@
 import type { RequestSource } from '../base/request.js'
 import type { EventDetails } from './event-details.js'
-import type { Severity } from './severity.js'
+import type { Severity } from './monitoring-store.js'
 
 export type { EndpointName, EventDetails } from './event-details.js'
-export type { Severity } from './severity.js'
+export type { Severity } from './monitoring-store.js'
 
 /**
  * The type of an event.

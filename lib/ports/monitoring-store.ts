@@ -1,9 +1,17 @@
-import type { KeyRef } from './key-record.js'
-import type { Lock } from './lock.js'
-import type { Severity } from './severity.js'
+import type { KeyRef, Lock } from './key-record.js'
 
-export { LOCK_KINDS, type Lock, type LockKind } from './lock.js'
-export { SEVERITIES } from './severity.js'
+export { LOCK_KINDS, type Lock, type LockKind } from './key-record.js'
+
+/**
+ * How urgent an event is: `high` means that somebody should look at it now.
+ *
+ * @example
+ * const paged: readonly Severity[] = ['high']
+ */
+export type Severity = 'info' | 'notice' | 'warning' | 'high'
+
+/** The severities of findings, the lowest first. */
+export const SEVERITIES: readonly Severity[] = Object.freeze(['info', 'notice', 'warning', 'high'])
 
 /**
  * The verbs of a store for monitoring. All processes that share the store see the same locks, findings and uses.

@@ -19,8 +19,6 @@ export type {
   CloseFindingOutcome,
   Evidence,
   Finding,
-  Lock,
-  LockKind,
   LockOutcome,
   MonitoringStore,
   NotedFinding,

@@ -5,7 +5,7 @@ import type { PresentedRequest } from '../base/request.js'
 import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'
 import { loadKey } from '../jose/jwt.js'
 import { callStore, type Deployment } from '../ports/deployment.js'
-import { isLocked } from '../ports/lock.js'
+import { isLocked } from '../ports/key-record.js'
 import type { KeyEntry } from '../ports/store.js'
 import {
   type OpenProof,
@@ -18,8 +18,7 @@ import {
 } from '../possession/dpop.js'
 import { confirm } from '../possession/possession.js'
 import { audienceRefusal, environmentRefusal, timesRefusal, verifyGenuine } from '../tokens/issued-token.js'
-import type { Presentation } from '../tokens/presentation.js'
-import { missingScope } from '../tokens/presentation.js'
+import { missingScope, type Presentation } from '../tokens/presentation.js'
 import { isAsRecorded, type KeyClaims, PROVISIONING_KEY, verifiedKey } from '../tokens/provisioning-key.js'
 import { keyRefusal, STATE_REFUSALS, stateRefusal } from './key-state.js'
 import { requireNetwork } from './verification.js'

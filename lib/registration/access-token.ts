@@ -1,5 +1,4 @@
-import { decodeCanonical } from '../base/canonical-base64.js'
-import { hashSecret, randomSecret, Secret, secretMatches } from '../base/secret.js'
+import { decodeCanonical, hashSecret, randomSecret, Secret, secretMatches } from '../base/secret.js'
 import { CLIENT_ID, type Registration, type RegistrationToken } from '../ports/client.js'
 import { type Deployment, numericDate } from '../ports/deployment.js'
 

@@ -1,5 +1,10 @@
-import { EVIDENCE, type Finding, MOST_FINDINGS, type NotedFinding } from '../../ports/monitoring-store.js'
-import type { Severity } from '../../ports/severity.js'
+import {
+  EVIDENCE,
+  type Finding,
+  MOST_FINDINGS,
+  type NotedFinding,
+  type Severity,
+} from '../../ports/monitoring-store.js'
 import { findingOf } from './monitoring.js'
 import type { Setup, StoreTest } from './setup.js'
 
