@@ -18,12 +18,10 @@ export function parseObject(text: string): Record<string, unknown> | undefined {
   return isObject(value) ? value : undefined
 }
 
-/** Whether a value is a list of texts. */
 export function isTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((one) => typeof one === 'string')
 }
 
-/** Whether a value is an object with these methods. */
 export function hasMethods(value: unknown, names: readonly string[]): value is Record<string, unknown> {
   return isObject(value) && names.every((name) => typeof value[name] === 'function')
 }

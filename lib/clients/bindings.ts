@@ -85,7 +85,6 @@ export function bindingAnswer({ bindingId, confirmation, boundAt, confirmBy }: B
   })
 }
 
-/** Lists the bindings of the client that asks. */
 export async function listOwnBindings(
   deployment: Deployment,
   { clientId }: AuthenticatedClient,

@@ -16,7 +16,6 @@ const METHODS: Record<keyof Confirmation, ClientAuthenticationMethod> = {
   'x5t#S256': 'self_signed_tls_client_auth',
 }
 
-/** The members of a confirmation. */
 export const CONFIRMATION_MEMBERS = Object.keys(METHODS) as (keyof Confirmation)[]
 
 /**

@@ -21,7 +21,6 @@ export function emitUnbound(
     emit('client.unbound', { clientId, keyId, bindingId, confirmation: { ...confirmation }, by }, source)
 }
 
-/** The records of a client before and after a change. */
 interface ClientChange {
   readonly before: Client
   readonly after: Unsaved

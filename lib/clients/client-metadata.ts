@@ -57,7 +57,6 @@ export function isMetadataMember(name: string): boolean {
   return KNOWN_MEMBERS.includes(name) || TAGGED.test(name)
 }
 
-/** The bounds for client metadata. */
 export interface MetadataBounds {
   /** The scopes that the policy allows the client. */
   readonly scopes: ReadonlySet<string>

@@ -12,7 +12,6 @@ const RETENTION_SECONDS = 400 * 86_400
 
 const CLIENTS_OF_A_GENERATION = 5_000
 
-/** Notes the last use of clients and bindings. */
 export class LastUses {
   readonly #store: Pick<MonitoringStore, 'noteUse'>
   readonly #now: () => number

@@ -106,7 +106,6 @@ export function hasBody(req: Request): boolean {
   return stream?.endAfterHeaders === undefined ? isAnnounced(req) : !stream.endAfterHeaders
 }
 
-/** Whether a header announces a body. */
 function isAnnounced({ headers }: Request): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }

@@ -30,13 +30,11 @@ export interface GuardConfig
 /** The method of `ProvisioningKeys` that makes a guard. */
 export type GuardName = 'requireProvisioningKey' | 'redeemProvisioningKey' | 'requireAccessToken'
 
-/** The options of a guard, complete. */
 export interface GuardRequirements {
   readonly scope: readonly string[]
   readonly audience: string
 }
 
-/** What one deployment remembers about a request. */
 interface RequestNotes {
   presented?: PresentedRequest
   /** The form in its body. */
@@ -50,7 +48,6 @@ export interface PassedGuard extends GuardRequirements {
   readonly name: GuardName
 }
 
-/** What the guards of one instance share. */
 export interface GuardContext {
   readonly config: GuardConfig
   notes(req: Request): RequestNotes
@@ -76,7 +73,6 @@ export interface GuardContext {
   siteOf(endpoint?: Pick<Endpoint, 'name' | 'challenges'>, audience?: string): RefusalSite
 }
 
-/** What the middlewares of one instance share. */
 export interface HttpContext extends GuardContext {
   readonly config: Config
   /** The form in the body. It is read once, even if the request passes several of our routers. */

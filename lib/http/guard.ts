@@ -25,7 +25,6 @@ export interface GuardKind<V> {
   accept(accepted: AcceptedRequest, verified: V, observation?: Observation): void | Promise<void>
 }
 
-/** A request that a guard accepts. */
 export interface AcceptedRequest {
   readonly req: Request
   readonly res: Response

@@ -7,7 +7,7 @@ import type { GuardContext } from './context.js'
 import { type AcceptedRequest, type GuardKind, guard } from './guard.js'
 import type { GuardOptions } from './guard-options.js'
 import { attachAccessToken, attachProvisioning } from './identities.js'
-import { redeemingAcceptance } from './redeeming.js'
+import { acceptRedeeming } from './redeeming.js'
 import type { RedemptionHandler } from './redemption-answer.js'
 import { bodyReceiver, checkAtEnd, isGone } from './request-body.js'
 import { verifyCounted } from './verify-key.js'
@@ -53,17 +53,15 @@ export function guards(context: GuardContext): Guards {
     redeemProvisioningKey(options: GuardOptions, ...handlers: RedemptionHandler[]) {
       const { deployment } = context.config
       if ('askIssuer' in deployment) throw new ConfigurationError([NO_STORE])
-      const handler = readHandler(options, handlers)
-      const accept = redeemingAcceptance(deployment, { receiveBody, handler })
-      const verify: GuardKind<Verified>['verify'] = (presentation, limits, observation) =>
-        verifyCounted(deployment, limits, presentation, observation)
-      const kind = {
-        ...requireKey,
+      const route = { deployment, receiveBody, handler: readHandler(options, handlers) }
+      const kind: GuardKind<Verified> = {
         name: 'redeemProvisioningKey',
+        credential: 'provisioning key',
         endpoint: 'redeem',
-        verify,
-        accept,
-      } as const
+        verify: (presentation, limits, observation) =>
+          verifyCounted(deployment, limits, presentation, observation),
+        accept: (accepted, verified, observation) => acceptRedeeming(route, accepted, verified, observation),
+      }
       return guard(context, kind, options)
     },
     requireAccessToken: (options) => guard(context, requireToken, options),

@@ -104,7 +104,6 @@ export function attachProvisioning(
   fix(req, 'provisioning', Object.freeze(provisioning))
 }
 
-/** A NumericDate as a date. */
 function dateOf(seconds: number): Date {
   return new Date(seconds * 1000)
 }

@@ -6,7 +6,6 @@ import { readFormOrJson } from './body.js'
 import type { Visit } from './serve.js'
 import type { Answer } from './wire.js'
 
-/** The most tokens of one report. */
 const MOST_TOKENS = 20
 
 /** The time of every answer. It is longer than the work, so it does not show what the tokens are. */

@@ -60,7 +60,6 @@ export function limiter(
   }
 }
 
-/** What a limiter remembers about a request. */
 interface LimiterNotes {
   /** The client or the key that sends it. */
   caller?: string
@@ -68,7 +67,6 @@ interface LimiterNotes {
   counting?: Promise<void>
 }
 
-/** Makes the store of one limiter. */
 export type MakeStore = (name: string) => Store
 
 function make(

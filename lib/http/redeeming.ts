@@ -16,30 +16,22 @@ import type { RouteReservation } from './reservation-rules.js'
 import { returnedAnswer } from './returned-answer.js'
 import { answerAgain } from './whole-answer.js'
 
-/** The parts of a guard that redeems. */
-export interface RedeemingParts {
+/** What a guard that redeems needs for its route. */
+interface RedeemingRoute {
+  readonly deployment: StoringDeployment
   readonly receiveBody: ReceiveBody
   /** Returns the answer. `undefined` when the next handlers of the route answer by `res`. */
   readonly handler: RedemptionHandler | undefined
 }
 
-export function redeemingAcceptance(deployment: StoringDeployment, parts: RedeemingParts) {
-  return (accepted: AcceptedRequest, verified: Verified, observation?: Observation) =>
-    acceptRedeeming({ ...parts, deployment, observation }, accepted, verified)
-}
-
-interface RouteRedemption extends RedeemingParts {
-  readonly deployment: StoringDeployment
-  readonly observation: Observation | undefined
-}
-
 /** Reserves the key and runs the handler. Its answer settles or releases the key. */
-async function acceptRedeeming(
-  route: RouteRedemption,
+export async function acceptRedeeming(
+  route: RedeemingRoute,
   accepted: AcceptedRequest,
   verified: Verified,
+  observation?: Observation,
 ): Promise<void> {
-  const { deployment, handler, observation } = route
+  const { deployment, handler } = route
   const { req, res, next, refuseWith } = accepted
   // The body may take three quarters of the lease, so that some time is left for the handler.
   const longestBody = deployment.redemptionLeaseSeconds * 750
@@ -101,7 +93,7 @@ function observedReservation(
 
 /** Waits for the body, and reserves the key. */
 async function reserveForRoute(
-  { deployment, receiveBody }: RouteRedemption,
+  { deployment, receiveBody }: RedeemingRoute,
   { req, res, presented }: AcceptedRequest,
   verified: Verified,
   longestBody: number,

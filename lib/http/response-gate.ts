@@ -37,7 +37,6 @@ export class ResponseGate {
   #state: 'holding' | 'open' | 'replaced' = 'holding'
   /** The head of the answer, from its first output on. */
   #head: Head | undefined
-  /** The number of held bytes. */
   #bytes = 0
   #hasEnded = false
   #isDecided = false

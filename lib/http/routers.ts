@@ -37,11 +37,9 @@ export interface Routers {
   router(): RequestHandler
 }
 
-/** What the routers made so far serve. */
 interface ServedSoFar extends Served {
   readonly endpoints: Set<Endpoint>
   readonly grants: Set<GrantType>
-  /** The number of routers with the metadata. */
   metadataRouters: number
 }
 

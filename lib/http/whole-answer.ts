@@ -17,7 +17,6 @@ export interface WholeAnswer {
   readonly body: Buffer
 }
 
-/** The head of an answer. */
 export interface Head {
   readonly status: number
   /** Empty or `undefined` where Node says what belongs to the status. */
@@ -25,7 +24,6 @@ export interface Head {
   readonly headers: OutgoingHttpHeaders
 }
 
-/** The head of the answer as it is now. */
 export function headOf(res: Response): Head {
   const { statusCode: status, statusMessage } = res
   return { status, statusMessage, headers: res.getHeaders() }
@@ -105,7 +103,6 @@ export function bytesOf([chunk, encoding]: readonly unknown[]): Buffer {
   throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' })
 }
 
-/** The bytes that `end` is given, which may be none. */
 export function lastBytesOf(args: readonly unknown[]): Buffer {
   const [chunk] = args
   const isNone = chunk === undefined || chunk === null || typeof chunk === 'function'

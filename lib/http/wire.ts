@@ -5,7 +5,6 @@ import { isObject } from '../base/object.js'
 import { type PresentedRequest, SECRET_PARAMETERS } from '../base/request.js'
 import { REDACTED } from '../base/secret.js'
 
-/** The client certificate of a request, or the fault of it. */
 export type PresentedTls = Pick<PresentedRequest, 'certificate' | 'certificateFault'>
 
 /** Reads the client certificate of a request. */

@@ -17,7 +17,6 @@ export interface SigningKey {
   readonly verifiedTokens?: VerifiedTokens
 }
 
-/** A key that can sign. */
 export type ActiveKey = SigningKey & { readonly privateKey: KeyObject }
 
 /** Keys that verify: those of this process, or those of an issuer in another process. */
@@ -101,7 +100,6 @@ export class KeyRing implements VerificationKeys {
     return entry && (entry.until === undefined ? 'waiting' : 'retired')
   }
 
-  /** Adds a key that verifies and is published. */
   add(key: SigningKey): void {
     this.#replace([...this.#entries, [key.kid, { key }]])
   }

@@ -179,7 +179,6 @@ function beginFailure({ iat, nbf }: TimeClaims, rules: TimeRules, clock: TokenCl
   return ['expired', `was made ${duration(now - iat)} ago, at most ${maxAgeSeconds} s are accepted`]
 }
 
-/** The refusal for a failed check. */
 export function refusal(
   kind: Pick<TokenKind<object>, 'noun' | 'refuse'>,
   [fault, predicate]: Failure,

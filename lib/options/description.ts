@@ -16,7 +16,6 @@ import { LIMITED_ENDPOINTS, type LimitedEndpoint } from './rate-limits.js'
 import type { VerifierConfig } from './verifier.js'
 import type { VerifierOptions } from './verifier-options.js'
 
-/** A client in a description. */
 export interface DescribedClient {
   /** The path of its policy in the options, such as `clients[0].policy`. */
   readonly path: string
@@ -36,7 +35,6 @@ export interface DescribedClient {
   }
 }
 
-/** A signing key in a description. */
 export interface DescribedKey {
   readonly kid: string
   readonly alg: KeyAlgorithm
@@ -99,7 +97,6 @@ export function descriptionOf(keys: unknown): ConfigurationDescription | undefin
   ])
 }
 
-/** Describes the configuration of an issuer. */
 export function describeIssuer(options: ProvisioningOptions, config: Config): ConfigurationDescription {
   const { deployment } = config
   const inputs: readonly unknown[] = Array.isArray(options.signingKeys)

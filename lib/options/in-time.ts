@@ -28,7 +28,6 @@ export function storeInTime(store: ProvisioningStore): ProvisioningStore {
 
 const RESERVED: readonly string[] = ['reserved', 'resumed']
 
-/** Limits the time of each call. */
 export function registryInTime(registry: ClientRegistry): ClientRegistry {
   if (isInTime(registry)) return registry
   const inTime = deadline({ who: 'The registry' })

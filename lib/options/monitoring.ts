@@ -142,7 +142,6 @@ const readMembers = object<MonitoringOptions>({
   detailedRefusals: whole(1, 1_000_000),
 })
 
-/** Reads `monitoring`. */
 export const readMonitoring: Reader<false | MonitoringRules> = (value, path, faults) => {
   if (value === false) return false
   if (isObject(value)) return completeMonitoring(readMembers(value, path, faults))
@@ -150,7 +149,6 @@ export const readMonitoring: Reader<false | MonitoringRules> = (value, path, fau
   return false
 }
 
-/** Completes the option with its defaults. */
 export function completeMonitoring(options: MonitoringOptions): MonitoringRules {
   const { rules = {}, exempt = {}, canaries = [], ...given } = options
   const active = Object.values(RULES).flatMap((rule) => {

@@ -32,7 +32,6 @@ export interface MtlsOptions {
   readonly origin?: string
 }
 
-/** How client certificates are read and announced. */
 export interface MtlsRules {
   /** Whether the metadata announces client certificates. */
   readonly isAnnounced: boolean

@@ -24,7 +24,6 @@ import { completeShared, measuredStore, requireObject, sharedMembers } from './s
 import { readSigningKeys, type SigningKeys } from './signing-keys.js'
 import type { VerifierConfig } from './verifier.js'
 
-/** The parsed options of an issuer. */
 export interface Config extends Omit<VerifierConfig, 'deployment'> {
   readonly deployment: Deployment
   readonly mountPath: string

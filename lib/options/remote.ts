@@ -148,7 +148,6 @@ const readPrivateKey: Reader<ActiveKey> = (value, path, faults) => {
 
 type ReadIntrospection = Read<IntrospectionOptions, { endpoint: URL; clientKey: ActiveKey }>
 
-/** Reads `introspection`. */
 export function introspectionReader(isLocal: boolean): Reader<(parts: RemoteParts) => AskIssuer> {
   const isSecret = (secret: unknown) => typeof secret === 'string' && secret !== ''
   const members = {

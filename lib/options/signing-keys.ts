@@ -68,7 +68,6 @@ export interface SigningKeyOptions {
 // A JWK has no member `key`. If its type did not say so, a wrong `alg` beside a `key` would be an error about `key`.
 export type SigningKeyInput = string | KeyObject | (Jwk & { readonly key?: never }) | SigningKeyOptions
 
-/** The algorithms of signing keys. */
 export const SIGNING_ALGORITHMS: readonly KeyAlgorithm[] = [...ASYMMETRIC_ALGORITHMS, 'HS256']
 
 const RSA_BITS = 3072
@@ -102,7 +101,6 @@ export function generateSigningKeys(alg: KeyAlgorithm = 'ES256'): readonly [Sign
   return [{ key: generate(), alg }]
 }
 
-/** A generated key with its algorithm. */
 export interface GeneratedKey {
   readonly key: KeyObject
   readonly alg: KeyAlgorithm
@@ -121,7 +119,6 @@ export interface SigningKeys {
   readonly others: readonly SigningKey[]
 }
 
-/** Reads `signingKeys`. */
 export const readSigningKeys: Reader<SigningKeys> = (value, path, faults) => {
   const inputs = Array.isArray(value) ? value : value === undefined ? [] : [value]
   if (inputs.length === 0) {

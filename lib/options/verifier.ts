@@ -17,7 +17,6 @@ import { introspectionReader, jwksReader, type RemoteParts, readCache } from './
 import { completeShared, measuredStore, requireObject, sharedMembers } from './shared-options.js'
 import type { VerifierOptions } from './verifier-options.js'
 
-/** The parsed options of a verifier. */
 export interface VerifierConfig {
   readonly deployment: VerifyingDeployment
   readonly events: EventHub

@@ -88,7 +88,6 @@ export interface Nonces {
   accepts(nonce: string): boolean
 }
 
-/** The rules for DPoP proofs (RFC 9449). */
 export interface DpopRules {
   /** How old a proof may be. */
   readonly proofAgeSeconds: number
@@ -100,7 +99,6 @@ export interface DpopRules {
   readonly proofKeys: RecentMap<KeyObject>
 }
 
-/** The clock for checking tokens. */
 export function clockOf(deployment: Pick<VerificationRules, 'now' | 'clockToleranceSeconds'>): TokenClock {
   return { now: numericDate(deployment), toleranceSeconds: deployment.clockToleranceSeconds }
 }

@@ -14,7 +14,6 @@ import type { Possession } from '../possession/possession.js'
 import type { VerifiedKey } from '../tokens/provisioning-key.js'
 import type { OutcomeCipher } from './outcome.js'
 
-/** The reason to refuse a key in each state. */
 export const STATE_REFUSALS: Record<KeyState, Reason | undefined> = {
   issued: undefined,
   redeeming: 'key_redeeming',
@@ -89,7 +88,6 @@ const MESSAGES: Partial<Record<Reason, string>> = {
   inactive_at_issuer: 'The issuer says that the key is not active.',
 }
 
-/** The refusal of a key for its state. */
 export function stateRefusal(reason: Reason, key: VerifiedKey): ProvisioningError {
   return keyRefusal(key, reason, MESSAGES[reason] ?? reason)
 }
@@ -142,10 +140,8 @@ export interface Verified extends RecognizedKey {
  * has). All attempts at the redemption get the same identifier.
  */
 export function registeredIdOf({ clientId, subject, jti }: KeyRef & { readonly subject: string }): string {
-  return subject === clientId ? derivedId(clientId, jti) : subject
-}
-
-/** 160 bits. */
-function derivedId(...of: readonly string[]): string {
-  return createHash('sha256').update(JSON.stringify(of)).digest().subarray(0, 20).toString('base64url')
+  if (subject !== clientId) return subject
+  const hash = createHash('sha256').update(JSON.stringify([clientId, jti]))
+  // 160 bits.
+  return hash.digest().subarray(0, 20).toString('base64url')
 }

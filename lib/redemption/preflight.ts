@@ -57,7 +57,6 @@ interface Check {
   readonly remedy?: string
 }
 
-/** The answer of a preflight. */
 export interface PreflightAnswer {
   readonly passed: boolean
   readonly checks: readonly Check[]

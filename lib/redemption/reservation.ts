@@ -44,7 +44,6 @@ export interface RedemptionRequest {
   readonly isIncomparable?: boolean
 }
 
-/** One attempt to redeem a key. */
 export interface Attempt extends Pick<Verified, 'key' | 'state' | 'outcomeCipher' | 'proof'> {
   /** Random. The id of the first attempt is also the `redemptionId`. */
   readonly id: string

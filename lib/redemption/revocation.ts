@@ -90,14 +90,13 @@ async function revokeCompromisedKey(
   { how, source }: Omit<Compromise, 'texts'>,
 ): Promise<void> {
   const claims = verifyGenuine(deployment, PROVISIONING_KEY, text)
+  const { client_id: clientId, jti: keyId, sub: subject } = claims
   if (isExpired(deployment, claims)) return
-  const { client_id: clientId, jti } = claims
+  const key = { clientId, jti: keyId }
   // A redeemed key stays as it is, and so does its family. An old key in a log is harmless, so a report of it must not
   // take the access of its owner away.
-  const key = { clientId, jti }
   const outcome = isKept(claims, how) ? 'kept' : await tryIn(deployment, (store) => store.revoke(key))
-  const revoked = outcome === 'revoked'
-  deployment.emit(`key.${how}`, { keyId: jti, clientId, subject: claims.sub, revoked }, source)
+  deployment.emit(`key.${how}`, { keyId, clientId, subject, revoked: outcome === 'revoked' }, source)
   await removeLeftovers(deployment, key, outcome)
 }
 
@@ -107,15 +106,12 @@ async function revokeCompromisedAccessToken(
   { how, source }: Omit<Compromise, 'texts'>,
 ): Promise<void> {
   const claims = verifyGenuine(deployment, ACCESS_TOKEN, text)
+  const { key_client_id: clientId, key_id: keyId, sub: subject, jti: tokenId } = claims
   if (isExpired(deployment, claims)) return
   const family = familyOf(claims)
-  const outcome = isKept(claims, how)
-    ? 'kept'
-    : await tryIn(deployment, (store) => store.revokeFamily(family))
+  const outcome = isKept(claims, how) || (await tryIn(deployment, (store) => store.revokeFamily(family)))
   const revoked = outcome === 'revoked'
-  const { clientId, jti: keyId } = family
-  const details = { keyId, clientId, subject: claims.sub, tokenId: claims.jti, revoked }
-  deployment.emit(`token.${how}`, details, source)
+  deployment.emit(`token.${how}`, { keyId, clientId, subject, tokenId, revoked }, source)
 }
 
 /** An expired credential does no harm. If it caused events, anybody could raise alarms with old copies. */

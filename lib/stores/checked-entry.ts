@@ -2,7 +2,6 @@ import { isObject } from '../base/object.js'
 import type { KeyCounts, KeyEntry, KeyPage, KeyQuery, KeyState, PageQuery, UsePage } from '../ports/store.js'
 import { areNetworks, areUses, isLock } from './checked-monitoring.js'
 
-/** All states of a key. */
 export const STATES = words<KeyState>({ issued: 1, redeeming: 1, redeemed: 1, revoked: 1 })
 
 /** All members of a union. The compiler rejects a list without one of them. */
@@ -10,7 +9,6 @@ export function words<T extends string>(all: Record<T, 1>): readonly T[] {
   return Object.freeze(Object.keys(all) as T[])
 }
 
-/** Whether an answer is the entry of a key. */
 export function isEntry(entry: unknown): entry is KeyEntry {
   if (!isObject(entry)) return false
   const { state, familyRevoked, familyClientId, confirmation, scope } = entry

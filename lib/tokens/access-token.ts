@@ -90,7 +90,6 @@ function isWithinKey({ sub, client_id, aud, scope, cnf }: AccessTokenClaims, key
   )
 }
 
-/** The access token, as a kind of token. */
 export const ACCESS_TOKEN = issuedKind<AccessTokenClaims>({
   noun: 'The access token',
   // RFC 9068 2.1. We never mint the longer spelling, `application/at+jwt`, so we do not accept it.

@@ -17,7 +17,6 @@ export interface IssuedKey {
   readonly record: KeyRecord
 }
 
-/** A request for a key. */
 export interface KeyRequest {
   readonly parameters: Parameters
   readonly presented: PresentedRequest

@@ -35,7 +35,6 @@ export interface IssuedClaims {
   readonly env?: string
 }
 
-/** The types of these claims. */
 export const ISSUED_CLAIMS: ClaimTypes<IssuedClaims> = Object.freeze({
   iss: text,
   aud: text,
@@ -67,7 +66,6 @@ export function issuedKind<C extends IssuedClaims>(
   return { ...kind, types: [kind.typ], refuse: (fault, message) => refusalOf(fault, message, {}) }
 }
 
-/** The reason to refuse an issued token, for each fault. */
 export const ISSUED_TOKEN_REASONS: Record<TokenFault, Reason> = {
   form: 'key_malformed',
   type: 'key_type_wrong',
@@ -100,7 +98,6 @@ export function verifyGenuine<C extends IssuedClaims>(
   return claims
 }
 
-/** The refusal of a token of another issuer. */
 export function issuerRefusal<C extends IssuedClaims>(
   { issuer }: Pick<VerificationRules, 'issuer'>,
   kind: IssuedKind<C>,
@@ -162,7 +159,6 @@ export function verifyTerms<C extends IssuedClaims>(
   if (refusal !== undefined) throw refusal
 }
 
-/** The refusal of a token for another audience. */
 export function audienceRefusal<C extends IssuedClaims>(
   kind: IssuedKind<C>,
   claims: C,
@@ -173,7 +169,6 @@ export function audienceRefusal<C extends IssuedClaims>(
   return new ProvisioningError('audience_wrong', message, { facts: kind.factsOf(claims) })
 }
 
-/** The refusal of a token of another environment. */
 export function environmentRefusal<C extends IssuedClaims>(
   deployment: VerificationRules,
   kind: IssuedKind<C>,
@@ -185,7 +180,6 @@ export function environmentRefusal<C extends IssuedClaims>(
   return new ProvisioningError('environment_wrong', message, { facts: kind.factsOf(claims) })
 }
 
-/** The refusal of a token for its times. */
 export function timesRefusal<C extends IssuedClaims>(
   deployment: VerificationRules,
   kind: IssuedKind<C>,

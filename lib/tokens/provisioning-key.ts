@@ -152,7 +152,6 @@ export function isAsRecorded(claims: KeyClaims, record: KeyRecord): boolean {
   )
 }
 
-/** The claims of a provisioning key. */
 export interface KeyClaims extends IssuedClaims {
   readonly nbf: number
   /** The networks from which the key may be presented. */
@@ -160,7 +159,6 @@ export interface KeyClaims extends IssuedClaims {
   readonly ancestors?: readonly KeyRef[]
 }
 
-/** The provisioning key, as a kind of token. */
 export const PROVISIONING_KEY = issuedKind<KeyClaims>({
   noun: 'The key',
   typ: 'provisioning-key+jwt',

@@ -21,7 +21,6 @@ export interface ReadyToken {
   readonly tokenId?: string
 }
 
-/** A request for the access token of a key. */
 export interface TokenRequest {
   readonly terms: AccessTokenTerms
   readonly requestedType: string | undefined

@@ -31,11 +31,9 @@ export interface AuthenticatedClient {
   readonly grantTypes: readonly string[]
   /** The provisioning keys behind its newest bindings. Empty if it authenticated with a secret. */
   readonly ancestors: readonly KeyRef[]
-  /** Its request. */
   readonly source: RequestSource
 }
 
-/** Authenticates the client of a request. */
 export async function authenticateClient(
   deployment: Deployment,
   request: PresentedRequest,

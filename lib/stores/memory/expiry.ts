@@ -20,7 +20,6 @@ export interface Expiring<E> {
   next: E | undefined
 }
 
-/** What a table does with its entries. */
 interface Table<E> {
   /** Called when the time of some entries has passed, before they are forgotten. */
   over?(time: number): void
@@ -69,7 +68,6 @@ export class ExpiryQueue<E extends Expiring<E>> {
     entry.end.first = entry
   }
 
-  /** Marks the moments that are over. */
   close(seconds: number): void {
     for (let first = this.#heap[0]; first !== undefined && first.time < seconds; first = this.#heap[0]) {
       const last = this.#heap.pop()

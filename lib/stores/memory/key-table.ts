@@ -14,7 +14,6 @@ import { SplitMap, Tally } from './split-map.js'
 import { isOutstanding, KeyProgress, type Reservation, StoredKey, TermsPool } from './stored-key.js'
 import type { Sweep } from './sweep.js'
 
-/** The limits of the whole table. */
 interface TableLimits {
   readonly maxKeysPerRegistrar: number
   readonly maxOutcomeCharacters: number

@@ -17,7 +17,6 @@ export class LockTable {
     this.#maximum = maximum
   }
 
-  /** The locks of a key: those of its client, and those of its subject. */
   ofKey({ clientId, subject }: { readonly clientId: string; readonly subject: string }): KeyLocks {
     if (this.#byIdentity.size === 0) return UNLOCKED
     return { ofClient: this.#of(clientId), ofSubject: this.#of(subject) }
@@ -68,7 +67,6 @@ export class LockTable {
 
 const NONE: readonly Lock[] = Object.freeze([])
 
-/** The locks that concern a key. */
 export interface KeyLocks {
   readonly ofClient: readonly Lock[]
   readonly ofSubject: readonly Lock[]

@@ -161,7 +161,6 @@ interface Outcome {
   readonly end: Moment<StoredKey>
 }
 
-/** Whether a key in this state counts as outstanding. */
 export function isOutstanding(state: KeyState): boolean {
   return state === 'issued' || state === 'redeeming'
 }

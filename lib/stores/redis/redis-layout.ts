@@ -25,7 +25,6 @@ export interface Layout {
   readonly findings: FindingNames
   /** The sorted set of all keys of each part, and its `notBefore`. */
   readonly allListed: readonly ListedNames[]
-  /** The names of the uses of each part. */
   readonly allUses: readonly UseNames[]
   /** Any of the names. It selects the node for questions about Redis itself. */
   readonly home: string

@@ -82,7 +82,6 @@ function idsOf(member: string): string[] {
   return member.split(':').map(decodeURIComponent)
 }
 
-/** One call of a script, and its arguments. */
 interface Call {
   readonly script: Script
   readonly keys: Keys

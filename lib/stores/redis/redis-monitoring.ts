@@ -25,7 +25,6 @@ import {
 /** The most locked identities. Each one takes 64 fields. */
 const MOST_LOCKED = 10_000
 
-/** The verbs for monitoring. */
 export function monitoringVerbs(context: RedisContext): MonitoringStore {
   return {
     async notePresentation(ref, network) {

@@ -6,7 +6,6 @@
  * Numbers are texts in the JSON, because Lua would print them with 14 digits.
  */
 
-/** The most uses of a part. */
 const MOST_USES = 16_384
 
 /** How many expired uses each call removes. */
