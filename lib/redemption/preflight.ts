@@ -108,7 +108,7 @@ function checkTerms(
   report: Report,
 ): void {
   const key = verifiedKey(claims)
-  report.refuse('audience', audienceRefusal(PROVISIONING_KEY, claims, expected.audiences))
+  report.refuse('audience', audienceRefusal(expected.audiences, PROVISIONING_KEY, claims))
   report.refuse('environment', environmentRefusal(deployment, PROVISIONING_KEY, claims))
   report.refuse('times', timesRefusal(deployment, PROVISIONING_KEY, claims))
   report.run('network', () => requireNetwork(claims, key, presented.address))

@@ -98,11 +98,14 @@ export function verifyGenuine<C extends IssuedClaims>(
   return claims
 }
 
-export function issuerRefusal<C extends IssuedClaims>(
-  { issuer }: Pick<VerificationRules, 'issuer'>,
+/** The refusal of a genuine token that fails one check, if it does. */
+type TermCheck<Rules> = <C extends IssuedClaims>(
+  rules: Rules,
   kind: IssuedKind<C>,
   claims: C,
-): ProvisioningError | undefined {
+) => ProvisioningError | undefined
+
+export const issuerRefusal: TermCheck<Pick<VerificationRules, 'issuer'>> = ({ issuer }, kind, claims) => {
   if (claims.iss === issuer) return undefined
   const message = `${kind.noun} is from another issuer than ${issuer}.`
   return new ProvisioningError('issuer_wrong', message, { facts: kind.factsOf(claims) })
@@ -153,38 +156,26 @@ export function verifyTerms<C extends IssuedClaims>(
   audiences: readonly string[],
 ): void {
   const refusal =
-    audienceRefusal(kind, claims, audiences) ??
+    audienceRefusal(audiences, kind, claims) ??
     environmentRefusal(deployment, kind, claims) ??
     timesRefusal(deployment, kind, claims)
   if (refusal !== undefined) throw refusal
 }
 
-export function audienceRefusal<C extends IssuedClaims>(
-  kind: IssuedKind<C>,
-  claims: C,
-  audiences: readonly string[],
-): ProvisioningError | undefined {
+export const audienceRefusal: TermCheck<readonly string[]> = (audiences, kind, claims) => {
   if (audiences.includes(claims.aud)) return undefined
   const message = `${kind.noun} is for ${claims.aud}; expected ${audiences.join(' or ')}.`
   return new ProvisioningError('audience_wrong', message, { facts: kind.factsOf(claims) })
 }
 
-export function environmentRefusal<C extends IssuedClaims>(
-  deployment: VerificationRules,
-  kind: IssuedKind<C>,
-  claims: C,
-): ProvisioningError | undefined {
+export const environmentRefusal: TermCheck<VerificationRules> = (deployment, kind, claims) => {
   if (claims.env === deployment.environment) return undefined
   const [other, own] = [claims.env, deployment.environment].map((name) => name ?? 'none')
   const message = `${kind.noun} is of environment ${other}; expected ${own}.`
   return new ProvisioningError('environment_wrong', message, { facts: kind.factsOf(claims) })
 }
 
-export function timesRefusal<C extends IssuedClaims>(
-  deployment: VerificationRules,
-  kind: IssuedKind<C>,
-  claims: C,
-): ProvisioningError | undefined {
+export const timesRefusal: TermCheck<VerificationRules> = (deployment, kind, claims) => {
   const times = { mustExpire: true, maxLifetimeSeconds: kind.maxLifetimeSeconds(deployment) }
   const failure = timesFailure(claims, times, clockOf(deployment))
   return failure && refusalOf(failure[0], `${kind.noun} ${failure[1]}.`, kind.factsOf(claims))

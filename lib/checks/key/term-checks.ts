@@ -20,7 +20,7 @@ const AUDIENCE = termCheck(
   ({ expected: { audiences }, kind }, claims) => {
     if (audiences === undefined)
       return skipped(`the key is for ${shortOf(claims.aud)}; name yours with --audience`)
-    const refusal = audienceRefusal(kind, claims, audiences)
+    const refusal = audienceRefusal(audiences, kind, claims)
     if (refusal === undefined) return PASSED
     const isNear = audiences.some((one) => plainUrl(one) === plainUrl(claims.aud))
     return findingOf(refusal, {

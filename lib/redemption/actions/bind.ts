@@ -1,5 +1,5 @@
 import { malformed } from '../../base/errors.js'
-import type { RequestSource } from '../../base/request.js'
+import { withoutUndefined } from '../../base/object.js'
 import { type BindingAnswer, bindingAnswer } from '../../clients/bindings.js'
 import { type ProvenKey, withBindings, withoutBinding, withoutBindings } from '../../clients/bound-keys.js'
 import { emitUnbound } from '../../clients/client-events.js'
@@ -54,14 +54,14 @@ function requireBound(deployment: Deployment, key: VerifiedKey, answer: BindAnsw
 
 function newBinding(deployment: Deployment, key: VerifiedKey, proven: ProvenKey): Binding {
   const { jti: keyId, clientId, subject, ancestors } = key
-  return {
+  return withoutUndefined({
     bindingId: randomId(),
     ...proven,
     boundAt: numericDate(deployment),
     keyId,
-    ...(clientId !== subject && { askedBy: clientId }),
-    ...(ancestors.length > 0 && { lineage: ancestors }),
-  }
+    askedBy: clientId === subject ? undefined : clientId,
+    lineage: ancestors.length > 0 ? ancestors : undefined,
+  })
 }
 
 /** Saves the binding. It replaces a binding that an interrupted attempt at the same redemption left. */
@@ -88,10 +88,16 @@ async function save(
     throw error
   }
   const replaced = changed?.before?.bindings?.filter((one) => !left.includes(one)) ?? []
+  const { jti: keyId, clientId, subject } = key
+  const { bindingId, confirmation, confirmBy } = binding
+  const details = { keyId, clientId, subject, bindingId, confirmation: { ...confirmation }, confirmBy }
   return {
-    result: { client_id: key.subject, ...bindingAnswer(binding) },
-    familyClientId: key.subject,
-    emit: (source) => emitBound({ deployment, source }, key, binding, replaced),
+    result: { client_id: subject, ...bindingAnswer(binding) },
+    familyClientId: subject,
+    emit(source) {
+      emitUnbound(deployment.emit, subject, replaced, { by: 'replacement', source })
+      deployment.emit('client.bound', withoutUndefined(details), source)
+    },
     undo,
   }
 }
@@ -190,18 +196,4 @@ async function withoutUndone({ store }: Deployment, client: Client): Promise<Cli
 function withoutLeftover(client: Client | undefined, keyId: string): Client | undefined {
   const left = withoutBindings(client, (binding) => binding.keyId === keyId)
   return left?.registeredBy?.keyId === keyId ? undefined : (left ?? client)
-}
-
-function emitBound(
-  {
-    deployment: { emit },
-    source,
-  }: { readonly deployment: Deployment; readonly source: RequestSource | undefined },
-  { jti: keyId, clientId, subject }: VerifiedKey,
-  { bindingId, confirmation, confirmBy }: Binding,
-  replaced: readonly Binding[],
-): void {
-  emitUnbound(emit, subject, replaced, { by: 'replacement', source })
-  const details = { keyId, clientId, subject, bindingId, confirmation: { ...confirmation } }
-  emit('client.bound', { ...details, ...(confirmBy !== undefined && { confirmBy }) }, source)
 }

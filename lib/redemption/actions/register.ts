@@ -1,4 +1,5 @@
 import { malformed } from '../../base/errors.js'
+import { withoutUndefined } from '../../base/object.js'
 import type { RequestSource } from '../../base/request.js'
 import { inheritedPolicy } from '../../clients/policy.js'
 import { callRegistry, findRecord } from '../../clients/registry.js'
@@ -97,7 +98,7 @@ interface Registration {
 function newClient(
   deployment: Deployment,
   key: VerifiedKey,
-  { clientId, policy, scopes: most, accepted: { metadata, methods } }: Registration,
+  { clientId, policy, scopes: most, accepted: { metadata, methods }, before }: Registration,
 ) {
   const scopes = metadata.scope === undefined ? [] : parseScope(metadata.scope)
   const secret = issueSecret(deployment, methods)
@@ -107,7 +108,7 @@ function newClient(
   const deadline = confirmWithinSeconds === undefined ? {} : { confirmBy: now + confirmWithinSeconds }
   const client: Client = {
     clientId,
-    revision: 1,
+    revision: nextRevision(before),
     ...secret.stored,
     authenticationMethods: methods,
     policy: inheritedPolicy(policy, { scopes, defaultScopes: scopes, audience: key.audience }),
@@ -127,18 +128,16 @@ async function save(
   const { registry } = deployment
   const { before } = registration
   const { client, token, secret } = newClient(deployment, key, registration)
-  const saved = { ...client, revision: nextRevision(before) }
-  const { clientId } = saved
-  if (!(await callRegistry(() => registry.save(saved)))) return undefined
+  const { clientId, revision } = client
+  if (!(await callRegistry(() => registry.save(client)))) return undefined
   const { jti: keyId, clientId: registeredBy, subject } = key
   return {
-    result: informationOf(saved, { token, secret }),
+    result: informationOf(client, { token, secret }),
     familyClientId: clientId,
     // Observers must hear of the new client, since it can ask for keys of its own.
     emit(source) {
       const ids = { keyId, clientId: registeredBy, subject, registeredClientId: clientId }
-      const confirmBy = saved.registration?.confirmBy
-      const details = { ...ids, ...(confirmBy !== undefined && { confirmBy }) }
+      const details = withoutUndefined({ ...ids, confirmBy: client.registration?.confirmBy })
       deployment.emit('client.registered', details, source)
     },
     async undo(isSuperseded) {
@@ -147,8 +146,8 @@ async function save(
       // The leftover that this attempt replaced may be the result of the attempt that superseded it. The record of a client
       // that was undone always stays.
       if (before !== undefined && (isSuperseded || before.undoneAt !== undefined))
-        await registry.save({ ...before, revision: saved.revision + 1 })
-      else await registry.delete(clientId, saved.revision)
+        await registry.save({ ...before, revision: revision + 1 })
+      else await registry.delete(clientId, revision)
     },
   }
 }
