@@ -85,7 +85,7 @@ describe(PAGE, () => {
   it('names every member of req.accessToken, of the identity, and of the answer', () => {
     const named = (page: string, heading: string) =>
       tableRows(page, heading).flatMap(([first = '']) => codeIn(first))
-    const members = interfaceMembers('lib/http/access-token.ts', 'AccessTokenInfo')
+    const members = interfaceMembers('lib/http/identities.ts', 'AccessTokenInfo')
     expect(named(PAGE, 'Checks').sort()).toEqual(members.sort())
     const identity = interfaceMembers('lib/ports/access-token-identity.ts', 'AccessTokenIdentity')
     expect(named(AUTHORIZATION_SERVER, 'What your function gets').sort()).toEqual(identity.sort())

@@ -93,7 +93,9 @@ export function interfaceMembers(path: string, name: string): string[] {
   if (body === undefined) throw new Error(`${path} has no interface ${name}`)
   const picked = `${head}`.matchAll(/'(\w+)'/g)
   const own = body.matchAll(/^ {2}(?:readonly )?'?([\w.]+)'?\??:/gm)
-  return [...picked, ...own].map(([, member]) => member ?? '')
+  const [, base = ''] = /^ extends (\w+) $/.exec(`${head}`) ?? []
+  const inherited = readText(path).includes(`interface ${base} {`) ? interfaceMembers(path, base) : []
+  return [...inherited, ...[...picked, ...own].map(([, member]) => member ?? '')]
 }
 
 /** The entries of a flat object literal in a source of lib. */

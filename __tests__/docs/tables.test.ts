@@ -122,7 +122,7 @@ describe('the tables of the pages', () => {
 
   it('docs/guides/access-tokens.md has every member of req.accessToken, and no other', () => {
     const named = tableRows('docs/guides/access-tokens.md', 'Checks').flatMap(([first = '']) => codeIn(first))
-    expect(named.sort()).toEqual(interfaceMembers('lib/http/access-token.ts', 'AccessTokenInfo').sort())
+    expect(named.sort()).toEqual(interfaceMembers('lib/http/identities.ts', 'AccessTokenInfo').sort())
   })
 })
 
@@ -143,7 +143,7 @@ describe('the reference', () => {
 
   it('names every member of req.provisioning', () => {
     const named = tableRows(MIDDLEWARES, 'The identity of a request').flatMap(([first = '']) => codeIn(first))
-    const members = interfaceMembers('lib/http/provisioning.ts', 'Provisioning')
+    const members = interfaceMembers('lib/http/identities.ts', 'Provisioning')
     expect(named.sort()).toEqual(members.sort())
   })
 })

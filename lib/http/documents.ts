@@ -161,7 +161,7 @@ function aliases(context: HttpContext, endpoints: readonly Endpoint[]): object {
 }
 
 /** The metadata of a resource that accepts provisioning keys (RFC 9728 2). */
-export function protectedResourceMetadata(
+function protectedResourceMetadata(
   context: GuardContext,
   audience: string,
   scopes: readonly string[],

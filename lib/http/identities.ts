@@ -3,8 +3,6 @@ import { ConfigurationError } from '../base/errors.js'
 import type { VerifiedAccessToken } from '../tokens/access-verification.js'
 import type { VerifiedKey } from '../tokens/provisioning-key.js'
 
-
-
 /** What the identities behind a key and behind an access token have in common. */
 interface PresentedIdentity {
   readonly scope: readonly string[]

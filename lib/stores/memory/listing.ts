@@ -109,7 +109,7 @@ const SLICE_MILLISECONDS = 1
 const ENTRIES_BETWEEN_LOOKS = 64
 
 /** Visits all entries, in slices. Between two slices the process does other work, and the entries may change. */
-export async function visitAll<T>(entries: Iterable<T>, visit: (entry: T) => void): Promise<void> {
+async function visitAll<T>(entries: Iterable<T>, visit: (entry: T) => void): Promise<void> {
   let end = performance.now() + SLICE_MILLISECONDS
   let visited = 0
   for (const entry of entries) {
@@ -122,7 +122,7 @@ export async function visitAll<T>(entries: Iterable<T>, visit: (entry: T) => voi
 }
 
 /** Keeps the first ones of very many entries, in order. */
-export class FirstOf<T> {
+class FirstOf<T> {
   readonly #most: number
   readonly #compare: (one: T, other: T) => number
   #kept: T[] = []

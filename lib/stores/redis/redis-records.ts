@@ -138,7 +138,7 @@ const EMPTY = '+'
 const SAME_AS_ISSUANCE = '='
 
 /** The field of a new key. */
-export function seenAtIssuance({ issuedTo, issuedToAgent }: KeyRecord): string {
+function seenAtIssuance({ issuedTo, issuedToAgent }: KeyRecord): string {
   return [issuedTo, issuedToAgent].map((text) => (text === undefined ? NONE : sightingWord(text))).join(' ')
 }
 
@@ -148,7 +148,7 @@ export function sightingWord(text: string): string {
 }
 
 /** The members of an entry that the field has. */
-export function sightingsFrom(field: string): Pick<KeyEntry, 'issuedTo' | 'issuedToAgent' | 'networks'> {
+function sightingsFrom(field: string): Pick<KeyEntry, 'issuedTo' | 'issuedToAgent' | 'networks'> {
   const [to = NONE, agent = NONE, ...others] = field.split(' ')
   const sightings: { issuedTo?: string; issuedToAgent?: string; networks?: readonly string[] } = {}
   if (to !== NONE) sightings.issuedTo = textFrom(to)

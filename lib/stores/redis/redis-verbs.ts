@@ -80,7 +80,7 @@ export function runVerb<T extends string>(...given: Parameters<typeof runVerbInF
 }
 
 /** @throws Error when the answer is more than a word */
-export async function wordOf<T extends string>(full: Promise<FullAnswer<T>>): Promise<T> {
+async function wordOf<T extends string>(full: Promise<FullAnswer<T>>): Promise<T> {
   const { answer, rest } = await full
   if (rest === '') return answer
   throw new Error(`Redis: expected only ${answer} as the answer`)
