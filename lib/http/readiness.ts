@@ -13,7 +13,7 @@ export interface Readiness {
    * come over cleartext. It answers a cleartext request that has no credentials, query or body.
    */
   readiness(): RequestHandler
-  /** Whether the store answers, and `drain()` has not been called. Never rejects. */
+  /** Whether the store accepts changes, and `drain()` has not been called. Never rejects. */
   isReady(): Promise<boolean>
   /** Makes readiness answer 503 from now on, so that load balancers stop. Later requests are still served. */
   drain(): void
@@ -71,20 +71,21 @@ const NOBODYS = [17, 4, 6, 1].map((number) => ({ clientId: `readiness-${number}`
 const FRESH_MILLISECONDS = 1000
 const LONGEST_MILLISECONDS = 900
 
-/** Checks at most once a second whether the store answers. */
-function storeProbe(store: Pick<ProvisioningStore, 'find'>): () => Promise<boolean> {
+/** Checks at most once a second whether the store accepts changes. */
+function storeProbe(store: Pick<ProvisioningStore, 'release'>): () => Promise<boolean> {
   const ask = deadline({ milliseconds: LONGEST_MILLISECONDS, who: 'The store' })
   let known: { readonly since: number; readonly answers: Promise<boolean> } | undefined
 
   function probe(): Promise<boolean> {
-    const asked = NOBODYS.map((key) => ask(() => store.find(key)))
+    // A change of nothing. A store that only answers questions, such as a read-only replica, can issue and redeem no key.
+    const asked = NOBODYS.map((key) => ask(() => store.release(key, 'readiness')))
     return Promise.any(asked).then(
       () => true,
       () => false,
     )
   }
 
-  return async function storeAnswers() {
+  return async function acceptsChanges() {
     const now = performance.now()
     if (known === undefined || now - known.since >= FRESH_MILLISECONDS)
       known = { since: now, answers: probe() }

@@ -27,9 +27,9 @@ async function withReadiness(
   }
 }
 
-/** A store with another `find`. */
-function withFind(find: ProvisioningStore['find']): ProvisioningStore {
-  return { ...memoryStore(), find }
+/** A store with another `release`, the verb that readiness calls. */
+function withRelease(release: ProvisioningStore['release']): ProvisioningStore {
+  return { ...memoryStore(), release }
 }
 
 async function until(status: number, server: RunningServer): Promise<void> {
@@ -85,25 +85,25 @@ describe('readiness', () => {
       },
     ],
     ['never answers', () => new Promise<never>(() => undefined)],
-  ])('says no, and nothing else, while the store %s', (_, find) =>
+  ])('says no, and nothing else, while the store %s', (_, release) =>
     withReadiness(async (server) => {
       const { text } = await send(server, 'get', '/ready').expect(503)
       expect(text).toBe('{"ready":false}')
-    }, withFind(find)),
+    }, withRelease(release)),
   )
 
   it('asks the store once for any number of probes', () => {
     const asked: string[] = []
-    const find: ProvisioningStore['find'] = async ({ clientId }) => {
+    const release: ProvisioningStore['release'] = async ({ clientId }) => {
       asked.push(clientId)
-      return undefined
+      return 'unknown'
     }
     return withReadiness(async (server) => {
       await Promise.all(Array.from({ length: 50 }, () => send(server, 'get', '/ready').expect(200)))
       // Once a second. A slow machine needs more than a second for fifty requests.
       expect(asked.length).toBeLessThanOrEqual(4 * 10)
       expect(new Set(asked).size).toBe(4)
-    }, withFind(find))
+    }, withRelease(release))
   })
 
   it('is told over cleartext to a probe that carries nothing', () =>
@@ -155,6 +155,37 @@ describe('readiness', () => {
         await until(503, one)
         redis.signal('SIGCONT')
         await until(200, one)
+      })
+    } finally {
+      await redis.close()
+    }
+  })
+
+  it.concurrent('is no while Redis answers but accepts no writes', async () => {
+    const redis = await startRedis()
+    try {
+      await withInstances(redis, {}, async (one, other) => {
+        const refusals = [
+          [
+            ['REPLICAOF', '127.0.0.1', '1'],
+            ['REPLICAOF', 'NO', 'ONE'],
+          ],
+          [
+            ['CONFIG', 'SET', 'min-replicas-to-write', '1'],
+            ['CONFIG', 'SET', 'min-replicas-to-write', '0'],
+          ],
+        ] as const
+        for (const [refuse, accept] of refusals) {
+          for (const server of [one, other]) await until(200, server)
+          await redis.cli(...refuse)
+          for (const server of [one, other]) await until(503, server)
+          await redis.cli(...accept)
+          for (const server of [one, other]) await until(200, server)
+        }
+        await redis.cli('CONFIG', 'SET', 'maxmemory', '1')
+        for (const server of [one, other]) expect(await server.keys.isReady()).toBe(true)
+        await askForKey(one).expect(503)
+        for (const server of [one, other]) expect(await server.keys.isReady()).toBe(true)
       })
     } finally {
       await redis.close()

@@ -53,10 +53,15 @@ return 'settled'`
  *
  * A resumed reservation stays, and its lease ends: an earlier attempt may have acted, so only the same owner may resume
  * it. With a sixth argument, any reservation with an owner stays.
+ *
+ * It writes even if there is no entry, so it fails on a Redis that accepts no writes. Readiness depends on this.
  */
 export const RELEASE = `
 local ATTEMPT, RESERVED_BY, HAS_ACTED = ARGV[4], ARGV[5], ARGV[6]
-if not state then return 'unknown' end
+if not state then
+  redis.call('DEL', ENTRY)
+  return 'unknown'
+end
 if state == 'revoked' then return 'revoked' end
 if call == CALL then return 'released' end
 if state ~= 'redeeming' or attempt ~= ATTEMPT then return 'lost' end
