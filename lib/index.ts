@@ -146,17 +146,17 @@ export type { AuditOptions } from './options/audit.js'
 export type { ClientOptions } from './options/client.js'
 export type { ClientLookup } from './options/clients.js'
 export type { DpopOptions } from './options/dpop.js'
+export { generateSigningKeys } from './options/generated-keys.js'
 export type { ExemptionOptions, MonitoringOptions, RuleOptions } from './options/monitoring.js'
 export type { MtlsOptions } from './options/mtls.js'
 export type { DocsOptions, ProvisioningOptions } from './options/provisioning-options.js'
 export type { EndpointLimit, RateLimitOptions } from './options/rate-limits.js'
 export type { RegistrationOptions, SoftwareStatementIssuer } from './options/registration.js'
 export type { IntrospectionOptions, JwksCacheOptions } from './options/remote.js'
-export {
-  generateSigningKeys,
-  type KeyMaterial,
-  type SigningKeyInput,
-  type SigningKeyOptions,
+export type {
+  KeyMaterial,
+  SigningKeyInput,
+  SigningKeyOptions,
 } from './options/signing-keys.js'
 export type { VerifierOptions } from './options/verifier-options.js'
 export type {

@@ -17,7 +17,7 @@ const RECEIVER = {
   audience: 'https://soc.example.com',
   authorization: 'Bearer hunter2-hunter2-hunter2',
 }
-const TRANSMITTER = { issuer: 'https://auth.example.com', signingKey: KEY, receiver: RECEIVER }
+const TRANSMITTER = { issuer: 'https://auth.example.com', signingKeys: KEY, receiver: RECEIVER }
 
 function faultsOf(make: () => unknown): readonly string[] {
   try {
@@ -135,8 +135,8 @@ describe('the options of a webhook', () => {
 describe('the options of a transmitter', () => {
   it('may have each form of an RSA key', () => {
     const pem = String(KEY.export({ format: 'pem', type: 'pkcs1' }))
-    for (const signingKey of [KEY, pem, KEY.export({ format: 'jwk' })])
-      expect(transmitterFaults({ signingKey })).toEqual([])
+    for (const signingKeys of [KEY, pem, KEY.export({ format: 'jwk' }), [pem], [KEY, rsa(2048).publicKey]])
+      expect(transmitterFaults({ signingKeys })).toEqual([])
   })
 
   it.each([
@@ -153,13 +153,29 @@ describe('the options of a transmitter', () => {
     ['a secret', { kty: 'oct', k: 'a'.repeat(43) }, 'a secret key: an HMAC secret'],
     ['a text', 'hunter2', 'a string of 7 characters'],
     ['nothing', undefined, 'undefined'],
-  ])('must not have %s as signingKey', (_, signingKey, got) => {
-    const [fault = '', ...others] = transmitterFaults({ signingKey })
+  ])('must not have %s as a key that signs', (_, signingKeys, got) => {
+    const [fault = '', ...others] = transmitterFaults({ signingKeys })
     expect(others).toEqual([])
     expect(fault).toContain(
-      'signingKey: expected an RSA key of 2048, 3072 or 4096 bits with the exponent 65537, as a private PEM, ',
+      'signingKeys: expected an RSA key of 2048, 3072 or 4096 bits with the exponent 65537, as a private PEM, ',
     )
     expect(fault).toContain(`got ${got}`)
+  })
+
+  it('name the key of a list that is wrong', () => {
+    const { privateKey, publicKey } = rsa(2048)
+    const form = 'expected an RSA key of 2048, 3072 or 4096 bits with the exponent 65537, as a'
+    expect(
+      transmitterFaults({ signingKeys: [publicKey, privateKey, rsa(1024).publicKey, 'hunter2'] }),
+    ).toEqual([
+      `signingKeys[0]: ${form} private PEM, JWK or KeyObject, got a public key: a key of type rsa of 2048 bits`,
+      `signingKeys[2]: ${form} private or public PEM, JWK or KeyObject, got a public key: a key of type rsa of 1024 bits`,
+      `signingKeys[3]: ${form} private or public PEM, JWK or KeyObject, got a string of 7 characters`,
+    ])
+    expect(transmitterFaults({ signingKeys: [privateKey, publicKey] })).toEqual([
+      expect.stringMatching(/^signingKeys\[1\]: expected a key that is not in the list yet, got /),
+    ])
+    expect(transmitterFaults({ signingKeys: [] })).toHaveLength(1)
   })
 
   it.each([['Bearer a\r\nx-injected: 1'], ['Bearer ü'], [' Bearer a'], [''], [42]])(

@@ -1,5 +1,6 @@
-import { generateKeyPairSync } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose'
+import { thumbprint } from '../../lib/jose/jwk.js'
 import { securityEventTransmitter } from '../../lib/notifications/notifications.js'
 import type { SecurityEventTransmitter } from '../../lib/notifications/security-event-transmitter.js'
 import type {
@@ -20,7 +21,7 @@ import { AUDIENCE, CLIENT, SECRET, startServer } from '../support/server'
 const ISSUER = 'https://auth.example.com'
 const RECEIVER = 'https://soc.example.com'
 const CAEP = 'https://schemas.openid.net/secevent/caep/event-type/'
-const signingKey = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+const signingKeys = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
 const closers: (() => unknown)[] = []
 
 afterEach(async () => {
@@ -38,7 +39,7 @@ async function setUp({ receiver: given, options, answer }: Plan = {}) {
   const { deadLetters, options: delivery } = quickDelivery(receiver)
   const transmitter = securityEventTransmitter({
     issuer: ISSUER,
-    signingKey,
+    signingKeys,
     receiver: { url: receiver.url, audience: RECEIVER, ...given },
     ...delivery,
     ...options,
@@ -242,10 +243,27 @@ describe('a receiver of tokens', () => {
     expect(receiver.connections()).toBe(0)
   })
 
+  it('verifies the tokens of all processes during a rotation, with the JWK Set of any of them', async () => {
+    const newKey = () => generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+    const [old, next] = [newKey(), newKey()]
+    const steps = [old, [old, next], [next, createPublicKey(old)], next]
+    const processes = await Promise.all(steps.map((keys) => setUp({ options: { signingKeys: keys } })))
+    for (const { transmitter } of processes) transmitter.observer(replayEvent())
+    await until(() => processes.every(({ transmitter }) => transmitter.stats().delivered === 1))
+    const kids = processes.map(({ receiver }) => decodeProtectedHeader(receiver.received[0]?.body ?? '').kid)
+    expect(kids).toEqual([thumbprint(old), thumbprint(old), thumbprint(next), thumbprint(next)])
+    // In each step, some processes have the keys of the step before.
+    for (const step of [1, 2, 3]) {
+      const both = processes.slice(step - 1, step + 1)
+      for (const { receiver } of both)
+        for (const { transmitter } of both) await verified(transmitter, receiver)
+    }
+  })
+
   it('finds only the public key in jwks()', () => {
     const key = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
     const receiver = { url: 'https://soc.example.com/', audience: RECEIVER }
-    const { keys } = securityEventTransmitter({ issuer: ISSUER, signingKey: key, receiver }).jwks()
+    const { keys } = securityEventTransmitter({ issuer: ISSUER, signingKeys: key, receiver }).jwks()
     expect(keys).toEqual([
       {
         kty: 'RSA',

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { signingKeyOperations } from '../../lib/operations/signing-keys.js'
+import { generateSigningKeys } from '../../lib/options/generated-keys.js'
 import { parseOptions } from '../../lib/options/options.js'
-import { generateSigningKeys } from '../../lib/options/signing-keys.js'
 import type { Deployment } from '../../lib/ports/deployment.js'
 import { revokeKey } from '../../lib/redemption/revocation.js'
 import { memoryStore } from '../../lib/stores/memory/memory.js'

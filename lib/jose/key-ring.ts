@@ -146,7 +146,8 @@ export class KeyRing implements VerificationKeys {
   }
 }
 
-function publish(keys: readonly SigningKey[]): JwkSet {
+/** The public keys as a JWK Set (RFC 7517 5). A symmetric key is never published. */
+export function publish(keys: readonly SigningKey[]): JwkSet {
   const published = keys
     .filter(({ alg }) => alg !== 'HS256')
     .map(({ kid, alg, publicKey }) => Object.freeze({ ...publicJwk(publicKey), kid, alg, use: 'sig' }))

@@ -1,9 +1,8 @@
 import { deadline } from '../base/deadline.js'
 import { describeSecret, newFaults } from '../base/faults.js'
 import { list, object, type Read, type Reader, required, rule, text } from '../base/schema.js'
-import type { ActiveKey } from '../jose/key-ring.js'
 import { httpsUrl } from '../options/https-url.js'
-import { type KeyMaterial, readRs256Key } from '../options/signing-keys.js'
+import { type KeyMaterial, readRs256Keys, type SigningKeys } from '../options/signing-keys.js'
 import type { EventType } from '../ports/events.js'
 import { MAPPED_TYPES } from './caep.js'
 import {
@@ -53,7 +52,7 @@ export interface SecurityEventReceiverOptions {
  * const { EVENT_KEY = '' } = process.env
  * const options: SecurityEventTransmitterOptions = {
  *   issuer: 'https://auth.example.com',
- *   signingKey: EVENT_KEY,
+ *   signingKeys: EVENT_KEY,
  *   receiver: { url: 'https://soc.example.com/events', audience: 'https://soc.example.com' },
  * }
  */
@@ -65,10 +64,11 @@ export interface SecurityEventTransmitterOptions extends DeliveryOptions {
   readonly issuer: string
   /**
    * A private RSA key of 2048, 3072 or 4096 bits that signs nothing else, as PEM text, JWK or `KeyObject`. Receivers expect
-   * RS256 (CAEP Interoperability Profile 2.6).
+   * RS256 (CAEP Interoperability Profile 2.6). During a rotation, give a list: the first key signs, and `jwks()` contains all
+   * keys. The others can be public.
    * @example process.env.EVENT_KEY ?? ''
    */
-  readonly signingKey: KeyMaterial
+  readonly signingKeys: KeyMaterial | readonly KeyMaterial[]
   /**
    * Where the tokens go.
    * @example { url: 'https://soc.example.com/events', audience: 'https://soc.example.com' }
@@ -84,7 +84,7 @@ export interface SecurityEventTransmitterOptions extends DeliveryOptions {
 /** The options of a transmitter, read. */
 export interface TransmitterSettings {
   readonly issuer: string
-  readonly key: ActiveKey
+  readonly keys: SigningKeys
   readonly url: URL
   readonly audience: string
   /** Makes the header of one attempt. It rejects if the user's function fails, or if its result is no header. */
@@ -112,29 +112,29 @@ const readReceiver = object<SecurityEventReceiverOptions>(
   describeSecret,
 )
 
-const readOptions = object<Read<SecurityEventTransmitterOptions, { signingKey: ActiveKey }>>(
+const readOptions = object<Read<SecurityEventTransmitterOptions, { signingKeys: SigningKeys }>>(
   {
     issuer: required(text('an https URL', (value) => httpsUrl(value) !== undefined)),
-    signingKey: required(readRs256Key),
+    signingKeys: required(readRs256Keys),
     receiver: required(readReceiver),
     types: list('a list of event types', eventTypes(MAPPED_TYPES), { least: 1 }),
     ...DELIVERY_MEMBERS,
   },
-  'an object with issuer, signingKey and receiver',
+  'an object with issuer, signingKeys and receiver',
   describeSecret,
 )
 
 /** @throws ConfigurationError with all faults of the options */
 export function parseTransmitterOptions(given: SecurityEventTransmitterOptions): TransmitterSettings {
   const faults = newFaults()
-  const { issuer, signingKey, receiver, types, ...delivery } = readOptions(given, '', faults)
+  const { issuer, signingKeys, receiver, types, ...delivery } = readOptions(given, '', faults)
   const { url, audience, authorization }: Partial<SecurityEventReceiverOptions> = receiver ?? {}
   notePrivateUrl(url as URL | undefined, 'receiver.url', delivery, faults)
   faults.throwIfAny()
   const settings = withDefaults(delivery)
   return {
     issuer,
-    key: signingKey,
+    keys: signingKeys,
     url: url as URL,
     audience: audience as string,
     authorization: authorizationOf(authorization, settings.timeoutSeconds),

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { parseObject } from '../base/object.js'
-import { type JwkSet, publicJwk } from '../jose/jwk.js'
+import type { JwkSet } from '../jose/jwk.js'
 import { signJwt } from '../jose/jwt.js'
-import type { ActiveKey } from '../jose/key-ring.js'
+import { publish } from '../jose/key-ring.js'
 import type { ProvisioningEvent } from '../ports/events.js'
 import { caepClaims } from './caep.js'
 import { DeliveryQueue, type Letter, type Verdict } from './delivery-queue.js'
@@ -24,7 +24,7 @@ import { verdictOf } from './verdict.js'
  * }
  */
 export interface SecurityEventTransmitter extends Notifier {
-  /** The public key of the tokens (RFC 7517 5). Serve it, and give the URL to the receiver. */
+  /** The public keys of `signingKeys` (RFC 7517 5). Serve them, and give the URL to the receiver. */
   jwks(): JwkSet
 }
 
@@ -44,14 +44,14 @@ interface TokenLetter extends Letter {
  * const { EVENT_KEY = '' } = process.env
  * const transmitter = securityEventTransmitter({
  *   issuer: 'https://auth.example.com',
- *   signingKey: EVENT_KEY,
+ *   signingKeys: EVENT_KEY,
  *   receiver: { url: 'https://soc.example.com/events', audience: 'https://soc.example.com' },
  * })
  * keys.on('*', transmitter.observer)
  */
 export function securityEventTransmitter(options: SecurityEventTransmitterOptions): SecurityEventTransmitter {
   const settings = parseTransmitterOptions(options)
-  const { url, delivery, types, key } = settings
+  const { url, delivery, types, keys } = settings
   const post = httpsPost(url, delivery)
 
   async function send(letter: TokenLetter, signal: AbortSignal): Promise<Verdict> {
@@ -68,13 +68,13 @@ export function securityEventTransmitter(options: SecurityEventTransmitterOption
 
   const queue = new DeliveryQueue(send, delivery)
   const write = (event: ProvisioningEvent) => (types.has(event.type) ? letterOf(event, settings) : undefined)
-  return Object.freeze({ ...notifierOf(queue, write), jwks: () => jwksOf(key) })
+  return Object.freeze({ ...notifierOf(queue, write), jwks: () => publish([keys.active, ...keys.others]) })
 }
 
 function letterOf(event: ProvisioningEvent, settings: TransmitterSettings): TokenLetter | undefined {
   const caep = caepClaims(event)
   if (caep === undefined) return undefined
-  const { issuer, audience, key, delivery } = settings
+  const { issuer, audience, keys, delivery } = settings
   const id = randomUUID()
   const claims = {
     iss: issuer,
@@ -92,7 +92,7 @@ function letterOf(event: ProvisioningEvent, settings: TransmitterSettings): Toke
     type: event.type,
     topic: topicOf(event),
     token: () => {
-      token ??= signJwt(claims, key, 'secevent+jwt')
+      token ??= signJwt(claims, keys.active, 'secevent+jwt')
       return token
     },
   }
@@ -123,8 +123,4 @@ function transmissionVerdict(result: Answer | NoAnswer, settings: TransmitterSet
 function errorCodeIn({ body }: Answer): string | undefined {
   const error = parseObject(body)?.err
   return ERROR_CODES.includes(error) ? (error as string) : undefined
-}
-
-function jwksOf({ publicKey, kid, alg }: ActiveKey): JwkSet {
-  return { keys: [{ ...publicJwk(publicKey), kid, alg, use: 'sig' }] }
 }

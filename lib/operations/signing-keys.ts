@@ -1,8 +1,9 @@
 import { describeSecret, type Faults, newFaults } from '../base/faults.js'
 import { object, whole } from '../base/schema.js'
 import type { ActiveKey, SigningKey } from '../jose/key-ring.js'
+import { generateSigningKey } from '../options/generated-keys.js'
 import type { Config } from '../options/options.js'
-import { generateSigningKey, readSigningKey, type SigningKeyInput } from '../options/signing-keys.js'
+import { readSigningKey, type SigningKeyInput } from '../options/signing-keys.js'
 import type { Deployment } from '../ports/deployment.js'
 
 /**

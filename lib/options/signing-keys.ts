@@ -1,19 +1,7 @@
-import {
-  createPrivateKey,
-  createPublicKey,
-  createSecretKey,
-  generateKeyPair,
-  generateKeyPairSync,
-  KeyObject,
-  randomBytes,
-  sign,
-  verify,
-} from 'node:crypto'
-import { promisify } from 'node:util'
-import { ConfigurationError } from '../base/errors.js'
+import { createPrivateKey, createPublicKey, createSecretKey, KeyObject, sign, verify } from 'node:crypto'
 import { describe, describeSecret, type Faults } from '../base/faults.js'
 import { isObject } from '../base/object.js'
-import type { Reader } from '../base/schema.js'
+import { noteRepeated, type Reader } from '../base/schema.js'
 import {
   ASYMMETRIC_ALGORITHMS,
   algorithmsFor,
@@ -69,49 +57,6 @@ export interface SigningKeyOptions {
 export type SigningKeyInput = string | KeyObject | (Jwk & { readonly key?: never }) | SigningKeyOptions
 
 export const SIGNING_ALGORITHMS: readonly KeyAlgorithm[] = [...ASYMMETRIC_ALGORITHMS, 'HS256']
-
-const RSA_BITS = 3072
-
-const GENERATORS: Record<KeyAlgorithm, () => KeyObject> = {
-  ES256: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey,
-  ES384: () => generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey,
-  ES512: () => generateKeyPairSync('ec', { namedCurve: 'P-521' }).privateKey,
-  RS256: () => generateKeyPairSync('rsa', { modulusLength: RSA_BITS }).privateKey,
-  PS256: () => generateKeyPairSync('rsa', { modulusLength: RSA_BITS }).privateKey,
-  HS256: () => createSecretKey(randomBytes(32)),
-}
-
-/**
- * Makes a signing key for tests and first steps. It exists in memory only: no other process can verify its signatures,
- * and after a restart this process cannot either.
- *
- * @param alg `ES256` (default), `ES384`, `ES512`, `RS256`, `PS256` or `HS256`
- * @throws ConfigurationError for another algorithm
- *
- * @example
- * const signingKeys = generateSigningKeys('ES384')
- */
-export function generateSigningKeys(alg: KeyAlgorithm = 'ES256'): readonly [SigningKeyInput] {
-  const generate = Object.hasOwn(GENERATORS, alg) ? GENERATORS[alg] : undefined
-  if (generate === undefined) {
-    throw new ConfigurationError([
-      `alg: expected one of ${SIGNING_ALGORITHMS.join(', ')}, got ${describe(alg)}`,
-    ])
-  }
-  return [{ key: generate(), alg }]
-}
-
-export interface GeneratedKey {
-  readonly key: KeyObject
-  readonly alg: KeyAlgorithm
-}
-
-/** Makes a signing key without blocking: an RSA key takes long, and requests must not wait for it. */
-export async function generateSigningKey(alg: KeyAlgorithm): Promise<GeneratedKey> {
-  if (alg !== 'RS256' && alg !== 'PS256') return { key: GENERATORS[alg](), alg }
-  const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: RSA_BITS })
-  return { key: privateKey, alg }
-}
 
 /** The option `signingKeys`, after it is read. */
 export interface SigningKeys {
@@ -178,14 +123,32 @@ function describeText(text: string): string {
   return text === '' ? 'an empty text' : 'text that is not a PEM key'
 }
 
-/** Reads a private RSA key that signs with RS256. No fault shows a part of it. */
-export const readRs256Key: Reader<ActiveKey> = (value, path, faults) => {
-  const key = readMaterial(value)
-  if (key?.type === 'private' && algorithmsFor(key).includes('RS256'))
-    return { kid: thumbprint(key), alg: 'RS256', privateKey: key, publicKey: createPublicKey(key) }
-  const given = key === undefined ? describeSecret(value) : `a ${key.type} key: ${describeKey(key)}`
-  faults.add(path, `${RSA_FORM}, as a private PEM, JWK or KeyObject`, given)
-  return undefined as never
+/**
+ * Reads RSA keys for RS256, alone or in a list: a private one that signs, and others, which may be public. No fault shows a
+ * part of one.
+ */
+export const readRs256Keys: Reader<SigningKeys> = (value, path, faults) => {
+  const isList = Array.isArray(value) && value.length > 0
+  const pathOf = (index: number) => (isList ? `${path}[${index}]` : path)
+  const [active, ...others] = (isList ? value : [value]).map((one, index) => {
+    const key = readMaterial(one)
+    const mayBe = index === 0 ? ['private'] : ['private', 'public']
+    if (key !== undefined && mayBe.includes(key.type) && algorithmsFor(key).includes('RS256'))
+      return rs256Key(key)
+    const given = key === undefined ? describeSecret(one) : `a ${key.type} key: ${describeKey(key)}`
+    faults.add(pathOf(index), `${RSA_FORM}, as a ${mayBe.join(' or ')} PEM, JWK or KeyObject`, given)
+    return undefined
+  })
+  const kids = [active, ...others].map((key) => key?.kid)
+  noteRepeated(kids, pathOf, 'a key that is not in the list yet', faults)
+  return { active: active as ActiveKey, others: others.filter((key) => key !== undefined) }
+}
+
+function rs256Key(key: KeyObject): SigningKey {
+  const kid = thumbprint(key)
+  return key.type === 'private'
+    ? { kid, alg: 'RS256', privateKey: key, publicKey: createPublicKey(key) }
+    : { kid, alg: 'RS256', publicKey: key }
 }
 
 /** Reads the public key of another party. `undefined`: it is not a public key, or it is too weak. */
