@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { metrics } from '@opentelemetry/api'
+import * as sdk from '@opentelemetry/sdk-metrics'
 import { parse } from 'yaml'
 import type { ProvisioningKeys } from '../../lib/index.js'
 import { METRICS, USE_CASES } from '../../lib/monitoring/metrics.js'
@@ -70,5 +71,22 @@ describe('the page about monitoring', () => {
       metrics.disable()
       await Promise.all(exporters.map((exporter) => exporter.shutdown()))
     }
+  })
+
+  it('gives the metrics of each process an instance of their own', async () => {
+    const instances = await Promise.all(
+      [1, 2].map(async () => {
+        type Code = { meterProviderWith(reader: sdk.IMetricReader): sdk.MeterProvider }
+        const { meterProviderWith } = runCode<Code>(codeUnder(PAGE, 'Several processes'))
+        const exporter = new sdk.InMemoryMetricExporter(sdk.AggregationTemporality.CUMULATIVE)
+        const reader = new sdk.PeriodicExportingMetricReader({ exporter })
+        const provider = meterProviderWith(reader)
+        const { attributes } = (await reader.collect()).resourceMetrics.resource
+        await provider.shutdown()
+        return attributes['service.instance.id']
+      }),
+    )
+    expect(new Set(instances).size).toBe(2)
+    expect(instances).toEqual([expect.any(String), expect.any(String)])
   })
 })
