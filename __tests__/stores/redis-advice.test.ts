@@ -81,6 +81,16 @@ describe('what redisStore says of a Redis', () => {
     expect(calls).toEqual([[expect.stringContaining('allkeys-random'), named]])
   })
 
+  it('is an error of check() when it accepts no changes, as a read-only replica', () =>
+    withServer([], (server) =>
+      withStore(server, async (store) => {
+        expect(await store.check()).toEqual([])
+        await server.cli('REPLICAOF', '127.0.0.1', '1')
+        expect(await store.find(keyFor('key'))).toBeUndefined()
+        await expect(store.check()).rejects.toThrow('READONLY')
+      }),
+    ))
+
   it('is an error of check() when nobody answers', async () => {
     const silent = redisStore({ sendCommand: () => new Promise(() => undefined), timeoutSeconds: 0.05 })
     await expect(silent.check()).rejects.toThrow('Redis did not answer within 0.05 s')

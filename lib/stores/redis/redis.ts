@@ -41,10 +41,10 @@ export type { RedisHazard, RedisStoreOptions, SendCommand } from './redis-option
  */
 export interface RedisStore extends ProvisioningStore {
   /**
-   * Checks that Redis answers, and inspects its settings. Answers one text for each hazard that `accept` does not name.
+   * Checks that Redis accepts changes, and inspects its settings. Answers one text for each hazard that `accept` does not name.
    * If you do not call it, the settings are inspected and reported after the first verb.
    *
-   * @throws Error when Redis does not answer
+   * @throws Error when Redis does not answer, or accepts no changes
    */
   check(): Promise<readonly string[]>
 }
@@ -119,7 +119,8 @@ export function redisStore(options: RedisStoreOptions): RedisStore {
     ),
     ...{ [ACCEPTED_HAZARDS]: parsed.accept },
     async check() {
-      await redis.inTime(() => redis.send(['PING'], names.home))
+      // A change of nothing, because a read-only replica also answers a PING.
+      await redis.inTime(() => redis.send(['DEL', `${names.home}-check`], names.home))
       return redis.inTime(inspect)
     },
   })
