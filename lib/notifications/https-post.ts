@@ -28,6 +28,9 @@ export type Post = (message: Message, signal: AbortSignal) => Promise<Answer | N
 /** No more of an answer is read. The body of a refusal (RFC 8935 2.3) is much shorter. */
 const MOST_BYTES = 16 * 1024
 
+/** How long the rest of a success is awaited. Nobody needs it, and a receiver that never ends it would delay other messages. */
+const MOST_MILLISECONDS_AFTER_SUCCESS = 500
+
 const REFUSED = 'ADDRESS_REFUSED'
 
 /**
@@ -71,7 +74,7 @@ function send(url: URL, options: RequestOptions, { body, signal, milliseconds }:
       resolve(head === undefined ? { failure } : { ...head, body: text() })
     }
     const abort = () => end('ABORTED')
-    const timer = setTimeout(end, milliseconds, 'TIMEOUT')
+    let timer = setTimeout(end, milliseconds, 'TIMEOUT')
     signal.addEventListener('abort', abort)
     sent.on('error', (error) => end(systemCode(error) ?? 'CONNECTION_FAILED'))
     sent.on('close', () => end('CONNECTION_CLOSED'))
@@ -79,6 +82,10 @@ function send(url: URL, options: RequestOptions, { body, signal, milliseconds }:
       const { statusCode = 0, headers } = response
       head = { status: statusCode, retryAfter: headers['retry-after'] }
       const done = () => end('CONNECTION_CLOSED')
+      if (statusCode >= 200 && statusCode < 300) {
+        clearTimeout(timer)
+        timer = setTimeout(done, Math.min(milliseconds, MOST_MILLISECONDS_AFTER_SUCCESS))
+      }
       response.on('data', (chunk: Buffer) => {
         chunks.push(chunk)
         bytes += chunk.length
