@@ -88,6 +88,7 @@ const VERSIONS = [
   ['26', '6'],
   ['22', '5.9'],
   ['20', '5.4'],
+  ['20', '5.0'],
 ] as const
 
 describe('the types', () => {

@@ -180,7 +180,10 @@ export const USE_CASES = {
 export type UseCase = keyof typeof USE_CASES
 
 /** All metrics, with the kind of each. */
-export const METRICS: readonly (readonly [kind: 'counter' | 'up-down counter' | 'histogram', Metric])[] = [
+export const METRICS: readonly (readonly [
+  kind: 'counter' | 'up-down counter' | 'histogram',
+  metric: Metric,
+])[] = [
   ...EVENT_COUNTERS.map((metric) => ['counter', metric] as const),
   ['counter', DROPPED_EVENTS],
   ['up-down counter', OUTSTANDING],
