@@ -205,6 +205,12 @@ describe('a client is refused', () => {
     },
   )
 
+  it('whose clientSecret is the hash of its secret', () => {
+    expect(faultsOf({ clientSecret: HASH })).toEqual([
+      'client.clientSecret: expected the secret; its hash is a secretHash, got a result of hashSecret()',
+    ])
+  })
+
   it('that has a secret and a hash', () => {
     expect(faultsOf({ secretHash: HASH })).toEqual([
       'client.clientSecret: expected either a clientSecret or a secretHash, got both',

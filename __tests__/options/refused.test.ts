@@ -11,6 +11,7 @@ describe('an option is refused', () => {
   const NAME = '1 to 64 letters, digits, dots, hyphens'
   const STORE = 'a ProvisioningStore, such as memoryStore()'
   const LIMIT = 'a positive whole number'
+  const CLOCK = 'a function that returns milliseconds since the epoch, such as Date.now'
   const { revokeFamily: _missing, ...halfAStore } = memoryStore()
   const REFUSED: [string, unknown[], string][] = [
     ['issuer', [undefined, null, '', 'auth.example.com', '/auth', 7, new URL(ISSUER), [ISSUER]], URL_],
@@ -70,23 +71,15 @@ describe('an option is refused', () => {
     ['environment', ['', 'a b', 'x'.repeat(65), 'ä', null, 7, ['a']], NAME],
     ['clockToleranceSeconds', [-1, 61, 1.5, '5', null, Number.NaN], 'a whole number from 0 to 60 seconds'],
     ['observer', [null, 'console', {}, [() => 0]], 'a function'],
-    [
-      'now',
-      [null, 1_700_000_000_000, new Date(), () => undefined, () => Number.NaN],
-      'a function that returns milliseconds',
-    ],
-    [
-      'now',
-      [() => new Date(), () => '0', async () => 0, () => 1n, () => 1 / 0],
-      'a function that returns milliseconds',
-    ],
+    ['now', [null, 1_700_000_000_000, new Date(), () => undefined, () => Number.NaN], CLOCK],
+    ['now', [() => new Date(), () => '0', async () => 0, () => 1n, () => 1 / 0], CLOCK],
     ['rateLimit', [null, true, 100, 'none', []], 'false, or an object with limits per endpoint'],
     ['rateLimit.token', [true, 100, null, []], 'false, or options of express-rate-limit'],
     ['rateLimit.token.limit', [0, -1, 1.5, '5', null, Number.POSITIVE_INFINITY], `${LIMIT}, or a function`],
     [
       'rateLimit.redeem.windowMs',
-      [0, 1.5, '1m', null, () => 5, 30 * 86_400_000],
-      `${LIMIT} of milliseconds, at most 2147483647`,
+      [0, 60, 999, 1000.5, '1m', null, () => 5, 30 * 86_400_000],
+      'a whole number from 1000 to 2147483647 milliseconds',
     ],
     ['rateLimit.bind.skip', [true, null, 'never'], 'a function'],
     [
@@ -120,8 +113,15 @@ describe('an option is refused', () => {
     const now = () => {
       throw new Error('no time')
     }
-    expect(faultsOf({ now })).toEqual([
-      expect.stringMatching(/^now: expected a function that returns milliseconds, got /),
-    ])
+    expect(faultsOf({ now })).toEqual([`now: expected ${CLOCK}, got one that returns undefined`])
+  })
+
+  it('when its clock counts seconds or microseconds', () => {
+    for (const time of [1_700_000_000, 1_700_000_000.5, 1_700_000_000_000_000])
+      expect(faultsOf({ now: () => time })).toEqual([`now: expected ${CLOCK}, got one that returns ${time}`])
+  })
+
+  it('but not when the clock of a test begins at the epoch', () => {
+    for (const time of [0, 5, 86_400_000]) expect(faultsOf({ now: () => time })).toEqual([])
   })
 })

@@ -165,7 +165,7 @@ describe('the options of a verifier', () => {
     ['clockToleranceSeconds', -1, 'a whole number from 0 to 60 seconds'],
     ['issuer', 'http://auth.example.com', 'an https URL without query, fragment or credentials'],
     ['audience', [], 'an absolute URI'],
-    ['now', () => 'noon', 'a function that returns milliseconds'],
+    ['now', () => 'noon', 'a function that returns milliseconds since the epoch, such as Date.now'],
   ])('have a %s that is not %j', (name, value, expected) => {
     expect(faultsOf({ [name]: value })).toEqual([expect.stringContaining(`${name}: expected ${expected}`)])
   })

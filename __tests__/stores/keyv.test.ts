@@ -49,7 +49,7 @@ describe('the options', () => {
       'loc: expected a known option; did you mean lock? got an unknown name',
       expect.stringMatching(/^lock: expected the store .+, got a string of 22 characters$/),
       'timeoutSeconds: expected a number of seconds from 0.1 to 60, got 0',
-      'now: expected a function, got 1',
+      'now: expected a function that returns milliseconds since the epoch, such as Date.now, got 1',
     ])
   })
 

@@ -49,7 +49,7 @@ describe('the options of memoryStore', () => {
       new ConfigurationError([
         'maxkeys: expected a known option; did you mean maxKeys? got an unknown name',
         'maxOutcomeCharacters: expected a whole number from 0 on, got -1',
-        'now: expected a function, got 0',
+        'now: expected a function that returns milliseconds since the epoch, such as Date.now, got 0',
         'singleProcess: expected true or false, got "yes"',
       ]),
     )

@@ -1,4 +1,4 @@
-import { type describeSecret, type Faults, join, newFaults } from './faults.js'
+import { describe, type describeSecret, type Faults, join, newFaults } from './faults.js'
 import { isObject } from './object.js'
 
 /**
@@ -86,6 +86,28 @@ export const flag: Reader<boolean> = rule('true or false', (value) => typeof val
 
 export function aFunction<T>(expected = 'a function'): Reader<T> {
   return rule(expected, (value) => typeof value === 'function')
+}
+
+/** Reads a clock in milliseconds. With one in seconds or microseconds, every time of the library would be wrong. */
+export const clock: Reader<() => number> = (value, path, faults) => {
+  const time = timeOf(value)
+  const got = typeof value === 'function' ? `one that returns ${describe(time)}` : describe(value)
+  if (!isMilliseconds(time))
+    faults.add(path, 'a function that returns milliseconds since the epoch, such as Date.now', got)
+  return value as () => number
+}
+
+function timeOf(now: unknown): unknown {
+  try {
+    return (now as () => unknown)()
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether a number is no time in seconds (of 2001 to 5138) or microseconds. The clock of a test may begin at 0. */
+function isMilliseconds(time: unknown): boolean {
+  return typeof time === 'number' && Math.abs(time) < 1e14 && !(time >= 1e9 && time < 1e11)
 }
 
 export function oneOf<T>(values: readonly T[]): Reader<T> {

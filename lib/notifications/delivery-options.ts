@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises'
 import { createSecureContext } from 'node:tls'
 import { describeSecret, type Faults } from '../base/faults.js'
-import { aFunction, flag, type Members, type Reader, rule, seconds, whole } from '../base/schema.js'
+import { aFunction, clock, flag, type Members, type Reader, rule, seconds, whole } from '../base/schema.js'
 import { httpsUrl } from '../options/https-url.js'
 import { isPrivateHost } from './public-address.js'
 
@@ -137,7 +137,7 @@ export const DELIVERY_MEMBERS: Members<DeliveryOptions> = {
   ca: rule('certificates as PEM text, or a list of them', isCertificates, describeSecret),
   resolveHost: aFunction('a function from a host name to a promise of its IP addresses'),
   onDeadLetter: aFunction(),
-  now: aFunction(),
+  now: clock,
 }
 
 function isCertificates(value: unknown): boolean {

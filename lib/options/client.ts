@@ -1,7 +1,7 @@
 import { describeSecret, type Faults, join } from '../base/faults.js'
 import { isObject } from '../base/object.js'
 import { object, rule } from '../base/schema.js'
-import { hashSecret, isLongEnough, SECRET_FORM } from '../base/secret.js'
+import { hashSecret, isLongEnough, isSecretHash, SECRET_FORM } from '../base/secret.js'
 import { CERTIFICATE_NAME_MEMBERS, certificateNameFault } from '../certificates/certificate-name.js'
 import { keySetFault, keySetFormFault } from '../clients/client-keys.js'
 import { certificateMetadataFault } from '../clients/client-metadata.js'
@@ -160,6 +160,8 @@ function noteCredentials(
   if (clientSecret !== undefined && secretHash !== undefined) {
     faults.add(join(path, 'clientSecret'), 'either a clientSecret or a secretHash', 'both')
   }
+  if (typeof clientSecret === 'string' && isSecretHash(clientSecret))
+    faults.add(join(path, 'clientSecret'), 'the secret; its hash is a secretHash', 'a result of hashSecret()')
   if (client.jwks !== undefined && isObject(client.metadata) && client.metadata.jwks !== undefined)
     faults.add(join(path, 'jwks'), 'either jwks or metadata.jwks', 'both')
   const wants = (names: readonly string[]) => names.some((one) => methods.includes(one))

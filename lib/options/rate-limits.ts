@@ -1,7 +1,7 @@
 import type { Options, Store } from 'express-rate-limit'
 import { deadline } from '../base/deadline.js'
 import { describeSecret } from '../base/faults.js'
-import { aFunction, type Members, object, type Reader, rule, seconds } from '../base/schema.js'
+import { aFunction, type Members, object, type Reader, rule, seconds, whole } from '../base/schema.js'
 
 /**
  * The limit of one endpoint. The members are those of express-rate-limit. Its other options are not available, because
@@ -12,7 +12,7 @@ import { aFunction, type Members, object, type Reader, rule, seconds } from '../
  */
 export interface EndpointLimit {
   /**
-   * The length of a window, in milliseconds, at most 2,147,483,647 (24 days). Default 60,000.
+   * The length of a window, in milliseconds: 1,000 to 2,147,483,647 (24 days). Default 60,000.
    * @example 10_000
    */
   readonly windowMs?: Options['windowMs']
@@ -152,12 +152,12 @@ const aStoreMaker: NonNullable<Members<RateLimitOptions>['store']> = rule(
 /** With a longer timer, Node calls back every millisecond. The counts in memory would then always be 0. */
 const LONGEST_WINDOW = 2 ** 31 - 1
 
+/** A smaller number most likely counts seconds. As milliseconds, it would switch the limit off in effect. */
+const SHORTEST_WINDOW = 1000
+
 const readLimitMembers = object<EndpointLimit>(
   {
-    windowMs: rule(
-      `a positive whole number of milliseconds, at most ${LONGEST_WINDOW}`,
-      (value) => isPositive(value) && Number(value) <= LONGEST_WINDOW,
-    ),
+    windowMs: whole(SHORTEST_WINDOW, LONGEST_WINDOW, ' milliseconds'),
     limit: rule(
       'a positive whole number, or a function',
       (value) => isPositive(value) || typeof value === 'function',

@@ -3,6 +3,7 @@ import { describeSecret, type Faults } from '../base/faults.js'
 import { hasMethods, isObject } from '../base/object.js'
 import {
   aFunction,
+  clock,
   type Members,
   object,
   type Read,
@@ -78,7 +79,7 @@ export const sharedMembers: Members<SharedOptions> = {
     tracerProvider: provider('trace of @opentelemetry/api, or a TracerProvider', 'getTracer'),
   }),
   monitoring: readMonitoring,
-  now: rule('a function that returns milliseconds', isClock),
+  now: clock,
   docs: object<DocsOptions>({ url: required(text('an http or https URL without a fragment', isPageUrl)) }),
 }
 
@@ -94,14 +95,6 @@ function isPageUrl(given: string): boolean {
 function isIssuer(given: string): boolean {
   const href = httpsUrl(given)?.href
   return href !== undefined && !href.includes('?') && (href === given || href === `${given}/`)
-}
-
-function isClock(value: unknown): boolean {
-  try {
-    return typeof value === 'function' && Number.isFinite(value())
-  } catch {
-    return false
-  }
 }
 
 /** The options as an object. Anything else is noted as a fault, and all required options are missing. */

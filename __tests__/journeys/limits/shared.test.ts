@@ -119,10 +119,10 @@ describe('limits over one Redis', () => {
     }))
 
   it('are forgotten with their window', () =>
-    withInstances(redis, { rateLimit: { token: { limit: 1, windowMs: 300 } } }, async (one, other) => {
+    withInstances(redis, { rateLimit: { token: { limit: 1, windowMs: 1000 } } }, async (one, other) => {
       await askForKey(one).expect(200)
       await until(200, () => askForKey(other))
-      await pause(400)
+      await pause(1100)
       expect(await redis.cli('KEYS', 'epk:limit:*')).toBe('')
     }))
 })

@@ -1,6 +1,6 @@
 import { describeSecret, newFaults } from '../../base/faults.js'
 import { hasMethods } from '../../base/object.js'
-import { aFunction, object, required, rule, seconds } from '../../base/schema.js'
+import { clock, object, required, rule, seconds } from '../../base/schema.js'
 import type { ProvisioningStore } from '../../ports/store.js'
 
 /**
@@ -62,7 +62,7 @@ const readMembers = object<KeyvClientRegistryOptions>({
     ),
   ),
   timeoutSeconds: seconds(0.1, 60),
-  now: aFunction(),
+  now: clock,
 })
 
 const readKeyv = rule<KeyvLike>(

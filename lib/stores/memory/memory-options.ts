@@ -1,6 +1,6 @@
 import { isClusterWorker } from '../../base/cluster.js'
 import { newFaults } from '../../base/faults.js'
-import { aFunction, flag, object, whole } from '../../base/schema.js'
+import { clock, flag, object, whole } from '../../base/schema.js'
 
 /**
  * Options of `memoryStore()`.
@@ -70,7 +70,7 @@ const readMembers = object<MemoryStoreOptions>({
   maxOutcomeCharacters: whole(0),
   maxProofsPerKey: whole(1),
   maxProofsPerClient: whole(1),
-  now: aFunction(),
+  now: clock,
   singleProcess: flag,
 })
 

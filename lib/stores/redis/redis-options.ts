@@ -1,4 +1,15 @@
-import { aFunction, list, object, oneOf, parse, required, seconds, text, whole } from '../../base/schema.js'
+import {
+  aFunction,
+  clock,
+  list,
+  object,
+  oneOf,
+  parse,
+  required,
+  seconds,
+  text,
+  whole,
+} from '../../base/schema.js'
 
 /**
  * Sends one command to Redis. Resolves with the reply of Redis, and rejects with its error. A cluster client finds the
@@ -129,7 +140,7 @@ const readMembers = object<RedisStoreOptions>({
   maxProofsPerClient: whole(1, 100_000_000),
   accept: list(`a list of ${HAZARDS.join(', ')}`, oneOf(HAZARDS)),
   advise: aFunction(),
-  now: aFunction(),
+  now: clock,
 })
 
 /** @throws ConfigurationError with all faults of the options */
