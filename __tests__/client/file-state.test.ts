@@ -29,6 +29,10 @@ afterEach(() => rmSync(folder, { recursive: true }))
 
 const DEAD_PROCESS = 2 ** 22 + 1
 
+it.each([undefined, '', 5])('refuses %s as a path', (path) => {
+  expect(() => fileState(path as string)).toThrow(/^fileState: expected the path of a file, got /)
+})
+
 /** Leaves the lock of a process with another id. */
 async function leaveLock(pid: number): Promise<void> {
   const name = await withFileLock(`${file}.lock`, async () => readFileSync(`${file}.lock`, 'utf8'))

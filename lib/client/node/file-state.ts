@@ -1,5 +1,6 @@
 import { type FileHandle, open, readlink, realpath, rm } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
+import { parse, text } from '../../base/schema.js'
 import { type StateStorage, unusable } from '../state.js'
 import { withFileLock } from './file-lock.js'
 import { replaceFile, syncFolder } from './replace-file.js'
@@ -14,10 +15,12 @@ const MOST_BYTES = 1_048_576
  * file. While it is written, `<path>.lock` and `<path>.tmp` exist next to it.
  *
  * @param path the file, or a symbolic link to it; its folder must exist
+ * @throws ConfigurationError if the path is no text, or empty
  * @example
  * const state = fileState('/var/lib/agent/identity.json')
  */
 export function fileState(path: string): StateStorage {
+  parse(text('the path of a file', /./), path, 'fileState')
   const locked = async <T>(work: (file: string) => Promise<T>) => {
     const file = await behindLinks(resolve(path))
     return withFileLock(`${file}.lock`, () => work(file))
