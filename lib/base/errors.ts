@@ -172,10 +172,13 @@ export interface RefusalFacts {
  */
 export class ProvisioningError extends Error {
   override readonly name = 'ProvisioningError'
+  /** The public code: the `error` member of the answer. */
   readonly code: ErrorCode
+  /** Why the request was refused. It is private: do not send it to clients. */
   readonly reason: Reason
   /** Whether the answer contains `message`: it is about the form of the request, or the caller is authenticated. */
   readonly disclosed: boolean
+  /** Facts for the answer or the event, without secrets. */
   readonly facts: RefusalFacts
 
   constructor(
@@ -223,6 +226,7 @@ export async function disclosing<T>(facts: RefusalFacts, act: () => T | Promise<
  */
 export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError'
+  /** All faults, each as `path: expected X, got Y`, without secrets. */
   declare readonly faults: readonly string[]
 
   constructor(faults: readonly string[], docsUrl?: string) {

@@ -32,7 +32,9 @@ export interface Lock {
   readonly reason: string
   /** The operator or the rule that locked it. */
   readonly author: string
+  /** In seconds since the epoch. */
   readonly lockedAt: number
+  /** The end of the lock, in seconds since the epoch. */
   readonly until: number
 }
 
@@ -66,9 +68,11 @@ export interface KeyRecord extends KeyRef {
   readonly subject: string
   readonly scope: readonly string[]
   readonly audience: string
+  /** In seconds since the epoch. */
   readonly issuedAt: number
+  /** In seconds since the epoch. */
   readonly expiresAt: number
-  /** The store keeps the entry until then: `expiresAt` plus the clock tolerance of the verifier. */
+  /** The store keeps the entry until then, in seconds since the epoch: `expiresAt` plus the clock tolerance of the verifier. */
   readonly retainUntil: number
   /** What the key is bound to, if it is sender-constrained. */
   readonly confirmation?: Confirmation

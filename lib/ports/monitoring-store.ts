@@ -144,13 +144,15 @@ export interface Finding {
   readonly subject: string
   /** How often the rule has matched. */
   readonly count: number
+  /** The time of the first event, in seconds since the epoch. */
   readonly firstAt: number
+  /** The time of the last event, in seconds since the epoch. */
   readonly lastAt: number
   /** The codes, ids and addresses of some of the events: at most `MOST_SAMPLE_CHARACTERS` each. */
   readonly samples: readonly string[]
   /** The responses that were taken. */
   readonly actions: readonly string[]
-  /** The store forgets the finding after this time. */
+  /** The store forgets the finding after this time, in seconds since the epoch. */
   readonly until: number
 }
 
@@ -165,9 +167,11 @@ export interface Finding {
 export interface ClientUse {
   readonly clientId: string
   readonly bindingId?: string
+  /** In seconds since the epoch. */
   readonly lastUsedAt: number
   /** The network of the request: see `networkOf`. */
   readonly network?: string
+  /** The store forgets the use after this time, in seconds since the epoch. */
   readonly until: number
 }
 
