@@ -235,6 +235,33 @@ describe('an attack proves nothing, and fails', () => {
     )
   })
 
+  it('and names the refusal of an honest request', async () => {
+    const wrongScope = kit.attacks.replay(app, { ...ROUTE, scope: 'devices:read', otherScope: SCOPE })
+    await expect(wrongScope).rejects.toThrow('POST /devices answered 403 insufficient_scope')
+  })
+
+  it('but repeats no key that the app repeats in its refusal', async () => {
+    const repeats = hostWith(() => (req, res) => {
+      res.status(400).json({ error: 'bad', error_description: req.headers.authorization })
+    })
+    const error = await repeats.kit.attacks.replay(repeats.app, ROUTE).catch((one) => one)
+    expect(error.message).toContain('answered 400 to an honest request')
+    repeats.kit.expectNoKeyIn(error)
+  })
+
+  it('if a member of the route or an excepted attack is misspelled', async () => {
+    const route = { ...ROUTE, otherAudiance: OTHER_AUDIENCE }
+    await expect(kit.attacks.all(app, route)).rejects.toThrow(
+      'route.otherAudiance: expected a known option; did you mean otherAudience?',
+    )
+    const { method: _, ...without } = ROUTE
+    await expect(kit.attacks.replay(app, without as AttackedRoute)).rejects.toThrow(
+      'route.method: expected a method, such as POST, got undefined',
+    )
+    const except = ['replays'] as unknown as readonly AttackName[]
+    await expect(kit.attacks.all(app, ROUTE, { except })).rejects.toThrow('attacks.all.except[0]: expected ')
+  })
+
   it('if the app answers 500 to it', async () => {
     const crashes = hostWith(() => (req, _res, next) => {
       next(req.headers.authorization === undefined ? new Error('cannot read') : undefined)

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { createServer } from 'node:http'
 import express, { type Express } from 'express'
 import request from 'supertest'
 import { signWith } from '../../lib/client/client.js'
@@ -9,7 +10,7 @@ import {
   provisioningKeys,
   provisioningKeyVerifier,
 } from '../../lib/index.js'
-import { overHttps, testClock, testIssuer, testKit } from '../../lib/testing/testing.js'
+import { overHttps, storeContract, testClock, testIssuer, testKit } from '../../lib/testing/testing.js'
 import { AUDIENCE, CLIENT, honest, hostWith, SCOPE } from '../support/broken-host.js'
 import { decodeJwt } from '../support/forge.js'
 
@@ -272,5 +273,81 @@ describe('testIssuer()', () => {
       otherScope: 'provision:token',
     }
     expect(await attacks.all(app, route)).toEqual(expect.arrayContaining(['expired', 'revoked', 'algNone']))
+  })
+})
+
+describe('a mistake in a test', () => {
+  const { app, kit } = hostWith(honest)
+  const APP = 'the Express app or another request listener, and not its server'
+  const message = (act: () => unknown) => {
+    try {
+      act()
+      return undefined
+    } catch (error) {
+      return (error as Error).message
+    }
+  }
+
+  it('in the options of testKit() is named', () => {
+    const given = { app: createServer(app), client: { clientId: 'fleet', secret: 'a' }, clok: testClock() }
+    expect(message(() => testKit(given as never))?.split('\n  - ')).toEqual([
+      '3 faults:',
+      'testKit.clok: expected a known option; did you mean clock? got an unknown name',
+      `testKit.app: expected ${APP}, got an object`,
+      'testKit.client: expected { clientId, clientSecret } or { clientId, signer }, got an object',
+    ])
+  })
+
+  it('in the argument of overHttps() is named', () => {
+    expect(message(() => overHttps(createServer(app) as never))).toBe(`app: expected ${APP}, got an object`)
+  })
+
+  it('in the terms of a key is named', async () => {
+    const unknown = { scopes: [SCOPE] } as object
+    await expect(kit.testKey(unknown)).rejects.toThrow(
+      'testKey.scopes: expected a known option; did you mean scope?',
+    )
+    await expect(kit.testAccessToken(unknown)).rejects.toThrow(
+      'testAccessToken.scopes: expected a known option',
+    )
+    const expired = 'yes' as unknown as boolean
+    await expect(kit.testKey({ scope: SCOPE, expired })).rejects.toThrow(
+      'testKey.expired: expected true or false',
+    )
+  })
+
+  it('in the options of testIssuer() is named', () => {
+    expect(message(() => testIssuer(provisioningKeys, { scopes: SCOPE } as never))).toBe(
+      'testIssuer.scopes: expected a list of texts, got "devices:create"',
+    )
+  })
+
+  it('does not leave out the clock that has methods of a class', async () => {
+    class Clock {
+      #time = Date.now()
+      readonly now = () => this.#time
+      advance(seconds: number) {
+        this.#time += seconds * 1000
+      }
+    }
+    const clock = new Clock()
+    const { testKey } = testKit({ app: appOf({ now: clock.now }), client: CLIENT, clock })
+    expect(Number(claimsOf(await testKey({ expired: true }))['exp'])).toBeLessThan(clock.now() / 1000)
+  })
+})
+
+describe('a contract', () => {
+  it('names the globals that the test runner does not have', () => {
+    const kept: unknown = Reflect.get(globalThis, 'expect')
+    Reflect.deleteProperty(globalThis, 'expect')
+    let fault: unknown
+    try {
+      storeContract({ name: 'a store', create: () => Promise.reject(new Error('unused')) })
+    } catch (error) {
+      fault = error
+    } finally {
+      Object.assign(globalThis, { expect: kept })
+    }
+    expect(fault).toMatchObject({ message: expect.stringContaining('storeContract() needs the globals') })
   })
 })

@@ -6,6 +6,7 @@ import { testFidelity } from './client-registry-contract/fidelity.js'
 import { testIds } from './client-registry-contract/ids.js'
 import { testSaves } from './client-registry-contract/saves.js'
 import { type ClientRegistryUnderTest, registryTest } from './client-registry-contract/setup.js'
+import { requireGlobals } from './test-globals.js'
 
 export type { ClientRegistryUnderTest } from './client-registry-contract/setup.js'
 
@@ -44,7 +45,10 @@ export interface ClientRegistryContractOptions {
 }
 
 /**
- * Declares the tests that every `ClientRegistry` has to pass. Needs Jest's globals `describe`, `it`, `expect`.
+ * Declares the tests that every `ClientRegistry` has to pass. Needs the globals `describe`, `it` and
+ * `expect` of Jest, or globals that work like them.
+ *
+ * @throws Error if a global is missing
  *
  * @example
  * import { Keyv } from 'keyv'
@@ -55,6 +59,7 @@ export interface ClientRegistryContractOptions {
  * })
  */
 export function clientRegistryContract(options: ClientRegistryContractOptions): void {
+  requireGlobals('clientRegistryContract()')
   const test = registryTest(() => options.create())
   describe(options.name, () => {
     describe('saves', () => testSaves(test))

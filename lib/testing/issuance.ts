@@ -144,8 +144,8 @@ function pathOf(url: string): string {
 }
 
 /** The refusal in an answer. It contains no key, because the refusals of this library never do. */
-function refusalIn(answer: TestAnswer): string {
+export function refusalIn(answer: TestAnswer): string {
   const { error, error_description: description } = membersOf(answer)
-  const words = [answer.status, error, description].filter((word) => word !== undefined)
+  const words = [answer.status, error, description].filter((word) => /^(string|number)$/.test(typeof word))
   return `${words.join(' ')}${answer.status === 429 ? '. Set rateLimit: false in the options of your tests' : ''}`
 }

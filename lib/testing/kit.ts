@@ -1,9 +1,13 @@
+import { describeSecret } from '../base/faults.js'
+import { hasMethods, isObject } from '../base/object.js'
+import { object, parse, required, rule, text } from '../base/schema.js'
 import { type Attacks, attacksOf } from './attacks/attacks.js'
 import type { TestClock } from './clock.js'
 import { newDpopKey, type TestDpopKey } from './dpop-key.js'
 import { expectNoKeyIn, exposureIn } from './exposed-secrets.js'
 import { type TestClient, TestIssuance } from './issuance.js'
-import type { TestApp } from './over-https.js'
+import { readApp, type TestApp } from './over-https.js'
+import type { TestIssuer } from './test-issuer.js'
 import { type TestKeyOptions, TokenSource } from './token-source.js'
 
 /**
@@ -59,8 +63,29 @@ export interface TestKit {
   readonly attacks: Attacks
 }
 
+/** The options, among them the further members of a `TestIssuer`. */
+type KitOptions = TestKitOptions & Partial<Pick<TestIssuer, 'keys' | 'verifierOptions'>>
+
+const readOptions = object<KitOptions>({
+  app: required(readApp),
+  client: required(rule('{ clientId, clientSecret } or { clientId, signer }', isClient, describeSecret)),
+  clock: rule('testClock(), or an object with now() and advance(seconds)', (clock) =>
+    hasMethods(clock, ['now', 'advance']),
+  ),
+  issuer: text('the URL of the issuer', URL.canParse),
+  keys: rule('those of testIssuer()', () => true),
+  verifierOptions: rule('those of testIssuer()', () => true),
+})
+
+function isClient(value: unknown): boolean {
+  if (!isObject(value) || typeof value.clientId !== 'string') return false
+  return typeof value.clientSecret === 'string' || isObject(value.signer)
+}
+
 /**
  * Makes a test kit for an app. The kit asks the app for keys, as a client does in production, so the keys are genuine.
+ *
+ * @throws ConfigurationError with all faults of the options
  *
  * @example
  * import { test } from 'node:test'
@@ -78,7 +103,8 @@ export interface TestKit {
  *   await attacks.replay(app, { method: 'POST', path: '/devices', scope: 'devices:create' })
  * })
  */
-export function testKit({ app, client, clock, issuer }: TestKitOptions): TestKit {
+export function testKit(options: TestKitOptions): TestKit {
+  const { app, client, clock, issuer } = parse(readOptions, options, 'testKit')
   const { now } = clock ?? { now: () => Date.now() }
   const issuance = new TestIssuance(app, client, { issuer, now })
   const secrets = new Set('clientSecret' in client ? [client.clientSecret] : [])

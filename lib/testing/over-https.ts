@@ -1,6 +1,7 @@
 import { createServer, type IncomingHttpHeaders, type RequestListener, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { parseObject } from '../base/object.js'
+import { aFunction, parse } from '../base/schema.js'
 
 /**
  * The app under test: an Express app, or any other function that handles requests.
@@ -9,6 +10,9 @@ import { parseObject } from '../base/object.js'
  * const underTest: TestApp = app
  */
 export type TestApp = RequestListener
+
+/** Reads an app. A server would get the request of a test from nobody. */
+export const readApp = aFunction<TestApp>('the Express app or another request listener, and not its server')
 
 /**
  * An app for which every request counts as a request over HTTPS.
@@ -25,6 +29,8 @@ export interface HttpsApp extends TestApp {
  * Lets an app answer as if each request came over HTTPS. Give the result to `supertest()`, which needs no certificate then.
  * Express, its sessions and this library look only at the connection, so the app itself needs no change.
  *
+ * @throws ConfigurationError if the app is no function, such as a server
+ *
  * @example
  * import request from 'supertest'
  *
@@ -33,6 +39,7 @@ export interface HttpsApp extends TestApp {
  * }
  */
 export function overHttps(app: TestApp): HttpsApp {
+  parse(readApp, app, 'app')
   const handle: TestApp = (req, res) => {
     // Express reads this member of a connection (`req.secure`). A TLS connection has it.
     Object.defineProperty(req.socket, 'encrypted', { value: true, configurable: true })
@@ -43,6 +50,7 @@ export function overHttps(app: TestApp): HttpsApp {
 
 /** The app without `overHttps()`. */
 export function inCleartext(app: TestApp | HttpsApp): TestApp {
+  parse(readApp, app, 'app')
   return 'cleartext' in app ? app.cleartext : app
 }
 

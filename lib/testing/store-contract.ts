@@ -21,6 +21,7 @@ import { testPresentations } from './store-contract/presentations.js'
 import { testRecords } from './store-contract/records.js'
 import { type StoreUnderTest, storeTest } from './store-contract/setup.js'
 import { testUses } from './store-contract/uses.js'
+import { requireGlobals } from './test-globals.js'
 
 export type { StoreUnderTest } from './store-contract/setup.js'
 
@@ -58,7 +59,10 @@ export interface StoreContractOptions {
 }
 
 /**
- * Declares the tests that every `ProvisioningStore` has to pass. Needs Jest's globals `describe`, `it`, `expect`.
+ * Declares the tests that every `ProvisioningStore` has to pass. Needs the globals `describe`, `it` and
+ * `expect` of Jest, or globals that work like them.
+ *
+ * @throws Error if a global is missing
  *
  * @example
  * storeContract({
@@ -71,6 +75,7 @@ export interface StoreContractOptions {
  * })
  */
 export function storeContract(options: StoreContractOptions): void {
+  requireGlobals('storeContract()')
   const test = storeTest(() => options.create())
   describe(options.name, () => {
     describe('moves', () => testMoves(test))

@@ -1,5 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import express from 'express'
+import { isObject, isTexts } from '../base/object.js'
+import { object, parse, type Reader, required, rule } from '../base/schema.js'
 import { randomSecret } from '../base/secret.js'
 import type { ProvisioningKeys, ProvisioningOptions, VerifierOptions } from '../index.js'
 import { type TestClock, testClock } from './clock.js'
@@ -56,10 +58,20 @@ export interface TestIssuer {
 
 const ISSUER = 'https://issuer.test'
 
+const someTexts: Reader<readonly string[]> = rule('a list of texts', isTexts)
+
+const readOptions = object<TestIssuerOptions>({
+  scopes: required(someTexts),
+  audience: rule('an audience, or a list of audiences', (value) => isTexts([value].flat())),
+  subjects: someTexts,
+  options: rule('an object with options of provisioningKeys()', isObject),
+})
+
 /**
  * Makes an issuer in the process of the test.
  *
  * @param make `provisioningKeys` of this package
+ * @throws ConfigurationError with all faults of the options
  *
  * @example
  * const issuer = testIssuer(provisioningKeys, { scopes: ['devices:read'] })
@@ -70,8 +82,9 @@ const ISSUER = 'https://issuer.test'
  */
 export function testIssuer(
   make: (options: ProvisioningOptions) => ProvisioningKeys,
-  { scopes, audience = 'https://api.test', subjects = ['device:*'], options }: TestIssuerOptions,
+  given: TestIssuerOptions,
 ): TestIssuer {
+  const { scopes, audience = 'https://api.test', subjects = ['device:*'], options } = read(given)
   const clock = testClock()
   const client = { clientId: 'test-client', clientSecret: randomSecret() }
   const api = { clientId: 'test-api', clientSecret: randomSecret() }
@@ -105,6 +118,10 @@ export function testIssuer(
     now: clock.now,
   }
   return Object.freeze({ keys, app, client, clock, issuer, verifierOptions })
+}
+
+function read(given: TestIssuerOptions): TestIssuerOptions {
+  return parse(readOptions, given, 'testIssuer')
 }
 
 /** A `fetch` that asks an app in this process. */

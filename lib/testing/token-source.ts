@@ -1,4 +1,6 @@
 import { EXCHANGE_GRANT, JWT_TOKEN_TYPE } from '../base/oauth-names.js'
+import { hasMethods, isTexts } from '../base/object.js'
+import { flag, object, parse, type Reader, rule, text } from '../base/schema.js'
 import { claimsOf } from '../client/provisioning-key.js'
 import type { TestClock } from './clock.js'
 import type { TestDpopKey } from './dpop-key.js'
@@ -48,6 +50,21 @@ export interface TestKeyOptions {
   readonly dpop?: TestDpopKey
 }
 
+export const readScope: Reader<string | readonly string[]> = rule(
+  'a scope, or a list of scopes',
+  (value) => typeof value === 'string' || isTexts(value),
+)
+
+const readOptions = object<TestKeyOptions>({
+  scope: readScope,
+  subject: text('a subject'),
+  resource: text('an audience'),
+  lifetimeSeconds: rule('a number of seconds', (value) => typeof value === 'number'),
+  expired: flag,
+  revoked: flag,
+  dpop: rule('a DPoP key of kit.dpopKey()', (value) => hasMethods(value, ['proof'])),
+})
+
 /** The longest lifetime and the greatest tolerance of clocks that options allow, and some seconds. */
 const SURELY_EXPIRED_SECONDS = 3600 + 60 + 10
 
@@ -65,11 +82,12 @@ export class TokenSource {
     this.#clock = clock
   }
 
-  key(options: TestKeyOptions): Promise<string> {
-    return this.#finish(options, async (token) => token)
+  async key(options: TestKeyOptions): Promise<string> {
+    return this.#finish(parse(readOptions, options, 'testKey'), async (token) => token)
   }
 
-  accessToken({ scope, ...options }: TestKeyOptions): Promise<string> {
+  async accessToken(given: TestKeyOptions): Promise<string> {
+    const { scope, ...options } = parse(readOptions, given, 'testAccessToken')
     const scopes = [...new Set(['provision:token', ...scopesIn(scope)])]
     return this.#finish({ ...options, scope: scopes }, (key) =>
       this.#issuance.token(

@@ -1,7 +1,8 @@
+import { list, object, oneOf, parse } from '../../base/schema.js'
 import type { TestApp } from '../over-https.js'
 import * as presented from './presented.js'
 import * as reuse from './reuse.js'
-import { type AttackedRoute, type AttackingKit, Target } from './target.js'
+import { type AttackedRoute, type AttackingKit, readAttackedRoute, Target } from './target.js'
 
 const RUNS = { ...presented, ...reuse }
 
@@ -37,6 +38,10 @@ export interface AttackOptions {
   readonly except?: readonly AttackName[]
 }
 
+const NAMES = Object.keys(RUNS) as AttackName[]
+
+const readOptions = object<AttackOptions>({ except: list('a list of attacks', oneOf(NAMES)) })
+
 /**
  * Attacks on a route. Each first sends an honest request, which must have success. It rejects with an `AssertionError` if the
  * app accepts the attack, if it answers with 500 or above, or if its answer contains the key.
@@ -57,12 +62,16 @@ export function attacksOf(kit: AttackingKit): Attacks {
     await target.requireSuccess()
     await RUNS[name](target)
   }
-  const names = Object.keys(RUNS) as AttackName[]
-  const each = names.map((name) => [name, (app: TestApp, route: AttackedRoute) => attack(name, app, route)])
+  const each = NAMES.map((name) => {
+    const one: Attack = async (app, route) => attack(name, app, readAttackedRoute(route))
+    return [name, one]
+  })
   return Object.freeze({
     ...(Object.fromEntries(each) as Record<AttackName, Attack>),
-    async all(app: TestApp, route: AttackedRoute, { except = [] }: AttackOptions = {}) {
-      const tried = names.filter((name) => !except.includes(name) && concerns(name, route))
+    async all(app: TestApp, given: AttackedRoute, options: AttackOptions = {}) {
+      const route = readAttackedRoute(given)
+      const { except = [] } = parse(readOptions, options, 'attacks.all')
+      const tried = NAMES.filter((name) => !except.includes(name) && concerns(name, route))
       for (const name of tried) await attack(name, app, route)
       return tried
     },

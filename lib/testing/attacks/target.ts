@@ -1,8 +1,10 @@
 import { AssertionError } from 'node:assert'
+import { isObject } from '../../base/object.js'
+import { flag, object, oneOf, parse, required, rule, text } from '../../base/schema.js'
 import { absoluteUrl, type TestDpopKey } from '../dpop-key.js'
-import type { TestIssuance } from '../issuance.js'
+import { refusalIn, type TestIssuance } from '../issuance.js'
 import { inCleartext, overHttps, send, type TestAnswer, type TestApp } from '../over-https.js'
-import type { TestKeyOptions } from '../token-source.js'
+import { readScope, type TestKeyOptions } from '../token-source.js'
 
 /**
  * A route that attacks try, and how a client calls it with success.
@@ -11,6 +13,7 @@ import type { TestKeyOptions } from '../token-source.js'
  * const route: AttackedRoute = { method: 'POST', path: '/devices', scope: 'devices:create', body: { name: 'lamp' } }
  */
 export interface AttackedRoute {
+  /** The method of the requests, such as `POST`. */
   readonly method: string
   /** The path, with its query if it needs one. */
   readonly path: string
@@ -34,6 +37,26 @@ export interface AttackedRoute {
   readonly otherScope?: string
   /** Another audience that the client may ask for. Default: none, so `all()` leaves out `wrongAudience`. */
   readonly otherAudience?: string
+}
+
+const readRoute = object<AttackedRoute>({
+  method: required(text('a method, such as POST', /^[A-Za-z]+$/)),
+  path: required(text('a path, such as /devices', /^\//)),
+  scope: required(readScope),
+  headers: rule('an object with headers', isObject),
+  body: rule('a body', () => true),
+  credential: oneOf(['provisioning key', 'access token']),
+  redeems: flag,
+  dpop: flag,
+  subject: text('a subject'),
+  audience: text('an audience'),
+  otherScope: text('a scope'),
+  otherAudience: text('an audience'),
+})
+
+/** @throws ConfigurationError with all faults of the route */
+export function readAttackedRoute(route: AttackedRoute): AttackedRoute {
+  return parse(readRoute, route, 'route')
 }
 
 /** What attacks need of a kit. */
@@ -131,13 +154,15 @@ export class Target {
     const used = credential ?? (await this.credential())
     const first = await this.send({ headers: await this.headersFor(used) })
     const isNonceWanted = first.status === 401 && used.dpop !== undefined && this.#nonce !== undefined
-    const { status } = isNonceWanted ? await this.send({ headers: await this.headersFor(used) }) : first
+    const answer = isNonceWanted ? await this.send({ headers: await this.headersFor(used) }) : first
+    const { status } = answer
     this.#successStatus = status
     if (status < 400) return
     const noun = this.isForKeys ? 'a new key' : 'a new access token'
     const advice = 'Check the path, the scope, the headers and the body of the route.'
+    const refusal = this.kit.exposure(answer.text) === undefined ? refusalIn(answer) : status
     this.fail(
-      `answered ${status} to an honest request with ${noun}, so an attack would prove nothing. ${advice}`,
+      `answered ${refusal} to an honest request with ${noun}, so an attack would prove nothing. ${advice}`,
     )
   }
 
