@@ -41,6 +41,12 @@ const options = exported
   .filter(({ name }) => OPTIONS.test(name))
   .flatMap(({ name: type, members }) => members.map(({ name, comment }) => ({ type, name, comment })))
 
+/** Every member that is a time. Those of a request are of the type Date. */
+const times = exported
+  .filter(({ name }) => !/^(AccessTokenInfo|Provisioning)$/.test(name))
+  .flatMap(({ name: type, members }) => members.map(({ name, comment }) => ({ type, name, comment })))
+  .filter(({ name }) => /(At|[uU]ntil|^confirmBy)$/.test(name))
+
 let sandbox: Sandbox
 
 beforeAll(() => {
@@ -71,6 +77,10 @@ function words(text: string): string[] {
 }
 
 describe('the examples of the public exports', () => {
+  it.each(times)('say the unit of $name of $type', ({ comment }) => {
+    expect(comment).toMatch(/second|NumericDate/)
+  })
+
   const without = ({ name, comment }: PublicExport) => {
     const examples = examplesIn(comment)
     return examples.length === 0 || !examples.some((code) => words(code).includes(name))

@@ -72,7 +72,7 @@ export interface KeyRecord extends KeyRef {
   readonly issuedAt: number
   /** In seconds since the epoch. */
   readonly expiresAt: number
-  /** The store keeps the entry until then, in seconds since the epoch: `expiresAt` plus the clock tolerance of the verifier. */
+  /** When the store forgets the entry, in seconds since the epoch: `expiresAt` plus the clock tolerance of the verifier. */
   readonly retainUntil: number
   /** What the key is bound to, if it is sender-constrained. */
   readonly confirmation?: Confirmation
@@ -118,11 +118,14 @@ export type KeyState = 'issued' | 'redeeming' | 'redeemed' | 'revoked'
 export interface KeyEntry extends KeyRecord {
   readonly state: KeyState
   /**
-   * When the key came into this state, by the clock of the caller; at first `issuedAt`. `revokeIssuedBefore` does not
-   * change it.
+   * When the key came into this state, in seconds since the epoch, by the clock of the caller; at first `issuedAt`.
+   * `revokeIssuedBefore` does not change it.
    */
   readonly changedAt: number
-  /** When the key was reserved for the first time, by the clock of the caller. A release does not change it. */
+  /**
+   * When the key was reserved for the first time, in seconds since the epoch, by the clock of the caller. A release does
+   * not change it.
+   */
   readonly reservedAt?: number
   /** Whether the results of the redemption (the family of the key) are revoked. */
   readonly familyRevoked: boolean

@@ -212,9 +212,9 @@ export interface Recollection {
 export interface IssuedBefore {
   /** Only entries with this `clientId` or `subject`. Without it: all entries of all clients. */
   readonly identity?: string
-  /** Covers each entry whose `issuedAt` is not later. */
+  /** Covers each entry whose `issuedAt` is not later, in seconds since the epoch. */
   readonly issuedBefore: number
-  /** At least until the last covered entry is forgotten. */
+  /** In seconds since the epoch, and at least until the last covered entry is forgotten. */
   readonly retainUntil: number
 }
 
