@@ -77,7 +77,7 @@ describe('a state file', () => {
   it('that others can read is a final error', async () => {
     const state = work.file('open.json', '{}')
     chmodSync(state, 0o644)
-    const message = /others can use the file .*mode 644, expected 600/
+    const message = /others can use it .mode 644, expected 600/
     expect(await fail({ state })).toEqual(FINAL('state_unusable', 'you', message))
   })
 

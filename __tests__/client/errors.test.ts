@@ -5,6 +5,7 @@ import {
   type ProvisionOptions,
   provision,
 } from '../../lib/client/client.js'
+import { fileState } from '../../lib/client/node.js'
 import { SECRET } from '../support/server.js'
 import { deviceOf, failureOf, memoryOf, startIssuer, type TestIssuer } from './issuer.js'
 
@@ -124,6 +125,19 @@ describe('a saved state', () => {
     expect(failure).toMatchObject({ code: 'state_not_saved', isTransient: true })
     expectPlain(failure)
     expect(issuer.requests).not.toContain('POST /oauth/bind')
+  })
+
+  it('in a folder that does not exist ends the call before the device asks for a key', async () => {
+    const failure = await failureOf(deviceOf(issuer, { state: fileState('/does/not/exist.json') }))
+    expect(failure).toMatchObject({ code: 'state_not_saved', isTransient: true })
+    expectPlain(failure)
+    expect(issuer.requests).not.toContain('POST /oauth/token')
+  })
+
+  it('that is damaged is named by its place', async () => {
+    const state = { ...memoryOf('{'), location: '/var/lib/agent/identity.json' }
+    const failure = await failureOf(deviceOf(issuer, { state }))
+    expect(failure.message).toMatch(/^The saved state \/var\/lib\/agent\/identity\.json cannot be used: /)
   })
 })
 

@@ -94,7 +94,9 @@ describe('fileState()', () => {
     chmodSync(file, mode)
     await expect(Promise.resolve(fileState(file).load())).rejects.toMatchObject({
       code: 'state_unusable',
-      message: expect.stringMatching(/others can use the file .*identity\.json \(mode 6\d\d, expected 600\)/),
+      message: expect.stringMatching(
+        /identity\.json cannot be used: others can use it \(mode 6\d\d, expected 600\)/,
+      ),
     })
   })
 
@@ -138,6 +140,13 @@ describe('fileState()', () => {
     await leaveLock(process.pid)
     utimesSync(lock, new Date(), new Date(Date.now() + 365 * 86_400_000))
     expect(await fileState(file).save('one', undefined)).toBe(true)
+  })
+
+  it('finds out before a key is used that it cannot save', async () => {
+    const state = fileState(join(folder, 'none', 'identity.json'))
+    await expect(Promise.resolve(state.trySave?.())).rejects.toThrow(/ENOENT.*none/)
+    await fileState(file).trySave?.()
+    expect(readdirSync(folder)).toEqual([])
   })
 
   it('names the folder that is missing', async () => {

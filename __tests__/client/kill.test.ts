@@ -86,7 +86,7 @@ async function expectEnrolled(device: Device, action = 'bind'): Promise<void> {
 }
 
 /** The number of steps of an undisturbed device; see `device-process.ts`. */
-const STEPS = 32
+const STEPS = 40
 
 const SCOPES = ['provision:token', 'provision:bind', 'provision:register', 'devices:create', 'devices:read']
 const FLEET = { clientId: 'fleet', clientSecret: SECRET, policy: { scopes: SCOPES, subjects: ['device:*'] } }
@@ -165,7 +165,7 @@ describe.each(sampled(['memoryStore', 'redisStore'] as const, () => 0))('with %s
 })
 
 /** The steps of an undisturbed device that confirms its binding. The last ones are new: it confirms, and saves that. */
-const CONFIRMING_STEPS = 47
+const CONFIRMING_STEPS = 55
 
 describe('with an issuer that wants a confirmation, a device', () => {
   beforeAll(async () => {

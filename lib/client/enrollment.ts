@@ -14,6 +14,7 @@ import {
   type Loaded,
   loadState,
   type Result,
+  requireSavable,
   type SavedKeyPair,
   type State,
   type StateStorage,
@@ -113,6 +114,7 @@ export class Enrollment {
     // By the clock of the issuer, which is known only now, the result may still be good.
     const isGood = result !== undefined && result.confirmBy === undefined && !this.#hasEnded(result)
     if (isGood && !this.#isDue(result)) return result
+    await requireSavable(this.#device.storage)
     const { signer, pair } = await this.#newPair()
     // A binding stays in use until it is renewed. An access token that has ended does not.
     const old = settings.action === 'bind' && result?.confirmBy === undefined ? result : undefined

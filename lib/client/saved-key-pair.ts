@@ -14,15 +14,18 @@ export async function signerFor(
   if (settings.signer !== undefined) return settings.signer
   const signer = await signerOf(privateKey as PrivateKeyJwk).catch(() => undefined)
   if (signer === undefined || (await thumbprintOf(signer)) !== thumbprint)
-    throw unusable('it is damaged: its private key is wrong')
+    throw unusable('it is damaged: its private key is wrong', settings.state)
   return signer
 }
 
 /** @throws ProvisionError `state_unusable` */
-export async function requireSameSigner({ signer }: Settings, pair: SavedKeyPair | undefined): Promise<void> {
+export async function requireSameSigner(
+  { signer, state }: Settings,
+  pair: SavedKeyPair | undefined,
+): Promise<void> {
   if (pair === undefined) return
   if (signer === undefined && pair.privateKey === undefined)
-    throw unusable('the private key is not in it, and you passed no signer')
+    throw unusable('the private key is not in it, and you passed no signer', state)
   if (signer !== undefined && (await thumbprintOf(signer)) !== pair.thumbprint)
-    throw unusable('it belongs to another key pair than the signer')
+    throw unusable('it belongs to another key pair than the signer', state)
 }

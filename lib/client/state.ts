@@ -32,6 +32,11 @@ export interface StateStorage {
    */
   save(text: string, previous: string | undefined): unknown
   /**
+   * Rejects if `save()` would fail, for example because the disk is full. It is called before the issuer is asked for a key.
+   * Without it, each start with a full disk asks for a key that nobody redeems.
+   */
+  trySave?(): unknown
+  /**
    * Deletes the saved text.
    *
    * @param previous the text of the last `load()` or `save()`. If two processes can use the storage, compare it with the
@@ -135,28 +140,29 @@ function writeState(state: State): string {
  * @throws ProvisionError `state_unusable` if it is damaged, from another tool, from a newer version, or for another
  *   issuer or action
  */
-function parseState(saved: string, expected: Pick<State, 'issuer' | 'action'>): State {
+function parseState(saved: string, expected: Pick<State, 'issuer' | 'action'>, storage: StateStorage): State {
   const value = parseJson(saved)
-  if (value === undefined) throw unusable('it is damaged: expected JSON')
+  if (value === undefined) throw unusable('it is damaged: expected JSON', storage)
   if (!isObject(value) || value['format'] !== FORMAT)
-    throw unusable(`another program wrote it: it has no format ${FORMAT}`)
+    throw unusable(`another program wrote it: it has no format ${FORMAT}`, storage)
   if (Number(value['version']) > VERSION)
-    throw unusable(`a newer version of this package wrote it (format version ${Number(value['version'])})`)
+    throw unusable(`a newer version of this package wrote it (format version ${value['version']})`, storage)
   const faults = newFaults(describeSecret)
   const state = readState(value, '', faults)
   const [fault] = faults.list
-  if (fault !== undefined) throw unusable(`it is damaged: ${fault}`)
+  if (fault !== undefined) throw unusable(`it is damaged: ${fault}`, storage)
   for (const name of ['issuer', 'action'] as const)
     if (state[name] !== expected[name])
-      throw unusable(`it is for the ${name} ${state[name]}, and you asked for ${expected[name]}`)
+      throw unusable(`it is for the ${name} ${state[name]}, and you asked for ${expected[name]}`, storage)
   const { issuer, action, result, attempt } = state
   return { issuer, action, ...(result && { result }), ...(attempt && { attempt }) }
 }
 
 /** @param why a clause about the state */
-export function unusable(why: string): ProvisionError {
+export function unusable(why: string, storage: Pick<StateStorage, 'location'> = {}): ProvisionError {
+  const name = ['The saved state', storage.location].filter(Boolean).join(' ')
   const remedy = 'Correct this, or delete the state and get a new key.'
-  return new ProvisionError('state_unusable', `The saved state cannot be used: ${why}. ${remedy}`)
+  return new ProvisionError('state_unusable', `${name} cannot be used: ${why}. ${remedy}`)
 }
 
 /** A state as it was loaded. When the next state is saved, `text` must still be the saved one. */
@@ -176,7 +182,7 @@ export async function loadState(
     if (cause instanceof ProvisionError) throw cause
     throw new ProvisionError('state_unusable', `state.load() failed: ${oneLine(cause)}`, { cause })
   }
-  return { text: saved, state: saved === undefined ? undefined : parseState(saved, expected) }
+  return { text: saved, state: saved === undefined ? undefined : parseState(saved, expected, storage) }
 }
 
 /**
@@ -191,6 +197,15 @@ export async function saveState(
 ): Promise<Loaded | undefined> {
   const saved = writeState(state)
   return (await changed(() => storage.save(saved, previous))) ? { text: saved, state } : undefined
+}
+
+/**
+ * Checks that a state can be saved, so that a full disk costs no key.
+ *
+ * @throws ProvisionError `state_not_saved`
+ */
+export async function requireSavable(storage: StateStorage): Promise<void> {
+  await changed(async () => storage.trySave?.())
 }
 
 /**

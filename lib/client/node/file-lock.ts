@@ -35,6 +35,8 @@ async function tryLock(path: string, name: string): Promise<boolean> {
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    // A full disk leaves a lock without a name.
+    if ((await readName(path)) === '') await rm(path, { force: true })
     throw error
   }
 }

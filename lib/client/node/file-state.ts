@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { parse, text } from '../../base/schema.js'
 import { type StateStorage, unusable } from '../state.js'
 import { withFileLock } from './file-lock.js'
-import { replaceFile, syncFolder } from './replace-file.js'
+import { replaceFile, syncFolder, tryToReplace } from './replace-file.js'
 
 /** The permissions that let others read or change a file. */
 const OTHERS = 0o077
@@ -34,6 +34,7 @@ export function fileState(path: string): StateStorage {
         await replaceFile(file, text)
         return true
       }),
+    trySave: () => locked(tryToReplace),
     clear: (previous) =>
       locked(async (file) => {
         if (previous !== undefined && (await load(file)) !== previous) return false
@@ -66,8 +67,10 @@ async function load(file: string): Promise<string | undefined> {
   try {
     const { mode, size } = await handle.stat()
     if (process.platform !== 'win32' && (mode & OTHERS) !== 0)
-      throw unusable(`others can use the file ${file} (mode ${(mode & 0o777).toString(8)}, expected 600)`)
-    if (size > MOST_BYTES) throw unusable(`the file ${file} is too large (${size} bytes)`)
+      throw unusable(`others can use it (mode ${(mode & 0o777).toString(8)}, expected 600)`, {
+        location: file,
+      })
+    if (size > MOST_BYTES) throw unusable(`it is too large (${size} bytes)`, { location: file })
     return await handle.readFile('utf8')
   } finally {
     await handle.close()

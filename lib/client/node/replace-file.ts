@@ -11,7 +11,7 @@ export async function replaceFile(file: string, text: string): Promise<void> {
 }
 
 /** A result is shorter. */
-const TRIAL_BYTES = 65_536
+const TRIAL_BYTES = 16_384
 
 /** Does all that `replaceFile()` does, but for the last step. So a full disk is found before the text exists. */
 export async function tryToReplace(file: string): Promise<void> {
