@@ -82,7 +82,7 @@ describe('check', () => {
     const { ending, stdout } = await check([], { issuer: 'http://localhost:1' })
     expect(ending).toBe(1)
     expect(stdout.match(/^×/gm)).toHaveLength(1)
-    expect(stdout).toContain('No answer from localhost:1: ECONNREFUSED.')
+    expect(stdout).toContain('No answer from localhost:1: ECONNREFUSED')
   })
 
   it('takes a route as a path of the issuer', async () => {

@@ -208,7 +208,24 @@ describe('express-provisioning-keys provision', () => {
     const wrong = await runHere([...token, ...secret, '--ca-sha256', `00${sha256.slice(2)}`])
     await server.close()
     expect([right.ending, wrong.ending]).toEqual([0, 75])
-    expect(wrong.stderr).toMatch(/has no certificate with the SHA-256 fingerprint.*operator of the issuer/)
+    expect(wrong.stderr).toMatch(
+      /has no certificate with the SHA-256 fingerprint.* Otherwise, the operator of the issuer/,
+    )
+  })
+
+  it.each<[string, readonly string[], string]>([
+    ['because Node ignores it', [], 'Node ignores HTTPS_PROXY: set NODE_USE_ENV_PROXY=1'],
+    [
+      'with --ca-sha256',
+      ['--ca-sha256', '0'.repeat(64)],
+      'With --ca-sha256, the command does not use HTTPS_PROXY.',
+    ],
+  ])('names the proxy that it does not use %s', async (_, more, message) => {
+    const unreachable = ['--issuer', 'https://127.0.0.1:1', '--action', 'token', '--deadline', '1']
+    const env = { FLEET_SECRET: SECRET, HTTPS_PROXY: 'http://127.0.0.1:2' }
+    const ended = await run(['provision', ...unreachable, ...FLEET, ...more], { env })
+    expect(ended.code).toBe(75)
+    expect(linesOf(ended.stderr).at(-1)?.message).toMatch(new RegExp(`^No answer from .* ${message}`))
   })
 
   it('ends with 126 if the program after --exec cannot be started', async () => {

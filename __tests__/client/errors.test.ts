@@ -141,6 +141,45 @@ describe('a saved state', () => {
   })
 })
 
+describe('a request without an answer', () => {
+  const failed = (cause: object) => new TypeError('fetch failed', { cause })
+  const refused = { code: 'ECONNREFUSED', address: '10.0.0.1', port: 3128 }
+  const cancelled = new Error('cancelled', { cause: new Error('Proxy response (407) !== 200') })
+
+  it.each<[string, Error, string]>([
+    ['a proxy that refuses the request', failed(cancelled), 'auth.example.com: Proxy response (407) !== 200'],
+    [
+      'the address that refused the connection',
+      failed(Object.assign(new Error(), refused)),
+      'auth.example.com: ECONNREFUSED (10.0.0.1:3128)',
+    ],
+    [
+      'the name that nobody knows',
+      failed(Object.assign(new Error(), { code: 'ENOTFOUND', hostname: 'proxy.internal' })),
+      'auth.example.com: ENOTFOUND (proxy.internal)',
+    ],
+  ])('names %s', async (_, error, message) => {
+    const options = { issuer: 'https://auth.example.com', fetch: () => Promise.reject(error) }
+    const failure = await failureOf(deviceOf(issuer, { ...options, deadlineSeconds: 1 }))
+    expect(failure).toMatchObject({ code: 'issuer_unreachable', blame: 'network', isTransient: true })
+    expect(failure.message).toContain(message)
+    expectPlain(failure)
+  })
+
+  it.each<[string, string, string]>([
+    ['name', 'ERR_TLS_CERT_ALTNAME_INVALID', 'is for another name. If the URL is wrong, correct it'],
+    ['date', 'CERT_HAS_EXPIRED', 'If this machine has a wrong clock (20'],
+    ['authority', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'or your proxy, set NODE_EXTRA_CA_CERTS'],
+    ['list of revoked certificates', 'CERT_REVOKED', 'cannot be trusted (CERT_REVOKED).'],
+  ])('because of the %s of a certificate says what to do', async (_, code, message) => {
+    const error = failed(Object.assign(new Error(), { code }))
+    const failure = await failureOf(deviceOf(issuer, { fetch: () => Promise.reject(error) }))
+    expect(failure).toMatchObject({ code: 'issuer_untrusted', blame: 'issuer', isTransient: true })
+    expect(failure.message).toContain(message)
+    expectPlain(failure)
+  })
+})
+
 describe('a server that is no issuer', () => {
   it.each([
     ['without the router', 404],

@@ -67,9 +67,24 @@ export async function runCommand(arguments_: readonly string[], surroundings: Su
   }
 }
 
-/** Names the help of a command if the command line lacks a part. */
-function helpFor({ code, message }: ReportedError, [name = '']: readonly string[]): string {
+/** Names the help of a command if the command line lacks a part, and a proxy that nobody uses. */
+function helpFor({ code, message }: ReportedError, arguments_: readonly string[]): string {
+  const [name = ''] = arguments_
+  if (code === 'issuer_unreachable') return unusedProxy(arguments_)
   return code === 'usage' && message.endsWith(', got nothing') ? `; see ${name} --help` : ''
+}
+
+/** By default, Node ignores the proxy of the environment. Those who set the variable do not expect this. */
+function unusedProxy(arguments_: readonly string[]): string {
+  const name = ['HTTPS_PROXY', 'https_proxy'].find((one) => process.env[one])
+  if (name === undefined) return ''
+  if (arguments_.some((one) => one.startsWith('--ca-sha256')))
+    return ` With --ca-sha256, the command does not use ${name}.`
+  const dispatchers = ['undici.globalDispatcher.1', 'undici.globalDispatcher.2']
+  const isUsed = dispatchers.some((one) =>
+    /Proxy/.test(Reflect.get(globalThis, Symbol.for(one))?.constructor.name),
+  )
+  return isUsed ? '' : ` Node ignores ${name}: set NODE_USE_ENV_PROXY=1 (Node 22.21 or 24).`
 }
 
 async function commandOf([name = '']: readonly string[]): Promise<Command | undefined> {

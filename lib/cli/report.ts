@@ -41,6 +41,9 @@ const REMEDIES: Readonly<Record<string, string>> = {
   network: 'Somebody must correct the network.',
 }
 
+/** A message that says what the user can do. */
+const OTHERWISE = /\. If /
+
 /**
  * Writes progress and errors: sentences on a terminal, JSON lines in a pipe. It removes secrets from everything that it
  * writes, because a server can quote them in its answers.
@@ -96,7 +99,10 @@ function sentenceOf({ message: text, blame, isTransient, retryAfterSeconds }: Re
   const message = isFollowed && !/[.!?]$/.test(text) ? `${text}.` : text
   // Time alone corrects nothing that the user must correct, such as a missing folder.
   if (blame === 'you' && isTransient) return `error: ${message} Correct this, and then run the command again.`
-  const remedy = blame === undefined ? '' : REMEDIES[blame]
+  const remedy =
+    blame === undefined
+      ? ''
+      : REMEDIES[blame]?.replace(/^The/, OTHERWISE.test(message) ? 'Otherwise, the' : 'The')
   const when = retryAfterSeconds === undefined ? 'later' : `in ${retryAfterSeconds} seconds`
   return ['error:', message, remedy, isTransient ? `Try again ${when}.` : ''].filter(Boolean).join(' ')
 }

@@ -425,7 +425,7 @@ describe('a server that is no deployment', () => {
     await closeServer(servers.pop() as Server)
     expect(await faultOf({ issuer })).toMatchObject({
       id: 'reachable',
-      actual: expect.stringMatching(/^No answer from localhost:\d+: ECONNREFUSED\.$/),
+      actual: expect.stringMatching(/^No answer from localhost:\d+: ECONNREFUSED( \([\d.:]+\))?\.$/),
     })
   })
 
@@ -433,7 +433,9 @@ describe('a server that is no deployment', () => {
     const { issuer } = running.settings
     expect(await faultOf({ issuer })).toMatchObject({
       id: 'reachable',
-      actual: expect.stringMatching(/^The certificate of localhost:\d+ cannot be trusted \(\w+\)\.$/),
+      actual: expect.stringMatching(
+        /^The certificate of localhost:\d+ is from an unknown authority\. .*\(\w+\)\.$/,
+      ),
     })
   })
 

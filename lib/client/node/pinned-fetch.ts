@@ -85,7 +85,7 @@ export async function authorityOf(url: URL, sha256: string, signal: AbortSignal)
   } finally {
     socket.destroy()
   }
-  const message = `${url.host} has no certificate with the SHA-256 fingerprint ${fingerprint}.`
+  const message = `${url.host} has no certificate with the SHA-256 fingerprint ${fingerprint}. If the fingerprint is wrong, correct it.`
   throw new ProvisionError('issuer_untrusted', message)
 }
 
