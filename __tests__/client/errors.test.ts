@@ -271,7 +271,7 @@ describe('an issuer', () => {
       'that is another one',
       answering(200, { 'Content-Type': 'application/json' }, '{"issuer":"https://evil.example"}'),
       'issuer_invalid',
-      'RFC',
+      'another issuer: https://evil.example. Pass the URL of your issuer exactly',
     ],
     [
       'whose answer has no end',

@@ -1,4 +1,5 @@
 import { ASSERTION_TYPE } from '../base/oauth-names.js'
+import { parseObject } from '../base/object.js'
 import { clientAssertion } from './assertions.js'
 import { type Connection, invalidAnswer, type OutgoingRequest, sendToIssuer } from './connection.js'
 import { oneLine, ProvisionError } from './failure.js'
@@ -57,6 +58,7 @@ export class Issuer {
     return patience.untilAnswered(async (signal) => {
       const options = { algorithm: 'oauth2', ...optionsFor(oauth, connection, { signal }) } as const
       const response = await oauth.discoveryRequest(url, options)
+      await requireSameIssuer(url, response)
       const metadata = await checked(issuer, () => oauth.processDiscoveryResponse(url, response))
       return new Issuer(connection, oauth, metadata)
     })
@@ -191,6 +193,14 @@ function optionsFor(
   }
   // Each URL is checked by isProtected(), which lets only requests to this machine do without TLS.
   return { [customFetch]: send as never, [allowInsecureRequests]: true }
+}
+
+/** A URL that only looks like the issuer is a common mistake, so the error names both. */
+async function requireSameIssuer(url: URL, response: Response): Promise<void> {
+  const named = parseObject(await response.clone().text())?.['issuer']
+  if (typeof named !== 'string' || !URL.canParse(named) || new URL(named).href === url.href) return
+  const what = `with the metadata of another issuer: ${oneLine(named).slice(0, 200)}`
+  throw invalidAnswer(url.href, `${what}. Pass the URL of your issuer exactly as in its metadata`)
 }
 
 function readIssuedKey(text: string, url: string): ProvisioningKey {
