@@ -86,7 +86,6 @@ describe('check-client', () => {
         id: 'client-healthy',
         outcome: 'passed',
         details: [{ saw: 'it ended with exit code 0; requests: 3, key pairs bound: 1; no secret disclosed' }],
-        help: 'docs/reference/checks.md#client-healthy',
       }),
     ])
   })

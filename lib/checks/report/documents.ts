@@ -21,7 +21,8 @@ export function jsonReport(
   const checks = results.map((result) => ({
     ...result,
     ...(result.outcome === 'failed' && { isExpected: expectedFailures.has(result.id) }),
-    help: linkTo(result, help),
+    // The help page explains faults only.
+    ...((result.outcome === 'failed' || result.outcome === 'warning') && { help: linkTo(result, help) }),
   }))
   const report = { subject, passed: exitCode === 0, sentence, counts, stale, checks }
   return `${plainJson(JSON.stringify(report, undefined, 2))}\n`
