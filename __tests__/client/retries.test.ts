@@ -100,6 +100,17 @@ describe('the random part of a delay', () => {
     expect((await provision(options)).clientId).toBe('device:jitter')
   })
 
+  it('does not end a call long before its deadline', async () => {
+    jest.spyOn(Math, 'random').mockReturnValue(0.9)
+    const patience = new Patience({ deadlineSeconds: 2, signal: undefined, notify: () => undefined })
+    const start = performance.now()
+    const call = patience.untilAnswered(async () => {
+      throw new ProvisionError('issuer_unreachable', 'No answer.')
+    })
+    await expect(call).rejects.toThrow('No answer (gave up after 2 seconds).')
+    expect(performance.now() - start).toBeGreaterThan(1700)
+  })
+
   it('does not hide when to come back if the time that is left is too short', async () => {
     const patience = new Patience({ deadlineSeconds: 2, signal: undefined, notify: () => undefined })
     const refusal = { retryAfterSeconds: 1 }

@@ -6,6 +6,8 @@ import type { OnProgress } from './progress.js'
 const REQUEST_SECONDS = 15
 const FIRST_DELAY_SECONDS = 0.5
 const LONGEST_DELAY_SECONDS = 30
+/** In less time than this before the deadline, there is no next attempt. */
+const SHORTEST_REST_SECONDS = 0.25
 const MOST_CORRECTIONS = 3
 
 /** The issuer refused a request, but told the client what to correct: the DPoP nonce or the time. */
@@ -91,7 +93,7 @@ export class Patience {
     this.#hasFailed = true
     const secondsLeft = this.#secondsLeft
     const delaySeconds = delayOf(failures, error.retryAfterSeconds, secondsLeft)
-    if (delaySeconds >= secondsLeft) throw this.#expired(error)
+    if (delaySeconds >= secondsLeft || secondsLeft < SHORTEST_REST_SECONDS) throw this.#expired(error)
     this.#options.notify({ type: 'retry.scheduled', reason: error.message, delaySeconds })
     await sleep(delaySeconds, this.#options.signal)
   }
@@ -119,7 +121,7 @@ function delayOf(failures: number, retryAfterSeconds: number | undefined, second
     const most = Math.min(2 * retryAfterSeconds, secondsLeft)
     return retryAfterSeconds + Math.random() * Math.max(0, most - retryAfterSeconds)
   }
-  return Math.random() * Math.min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** failures)
+  return Math.random() * Math.min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** failures, secondsLeft)
 }
 
 function sleep(seconds: number, signal: AbortSignal | undefined): Promise<void> {
