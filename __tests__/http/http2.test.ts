@@ -1,9 +1,18 @@
-import { connect, createSecureServer, Http2ServerRequest, Http2ServerResponse } from 'node:http2'
+import { once } from 'node:events'
+import {
+  type ClientHttp2Session,
+  connect,
+  createSecureServer,
+  Http2ServerRequest,
+  Http2ServerResponse,
+} from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
-import express, { type Express } from 'express'
+import { setTimeout } from 'node:timers/promises'
+import express, { type Express, type Request } from 'express'
 import { type Prover, prover } from '../support/prover.js'
-import { askForKey } from '../support/requests.js'
+import { until } from '../support/redeeming.js'
+import { askForKey, obtainKey } from '../support/requests.js'
 import {
   AUDIENCE,
   CLIENT,
@@ -17,6 +26,8 @@ import {
 
 let server: RunningServer
 let http2: ReturnType<typeof createSecureServer>
+/** The request with a long body that a handler has got. */
+let long: Request | undefined
 
 /** An app whose requests and responses are those of HTTP/2, as adapters make it. */
 function http2App(): Express {
@@ -30,6 +41,11 @@ function http2App(): Express {
     ...membersOf(express.response),
     ...membersOf(app.response),
   })
+  // A middleware that takes longer than the client waits.
+  app.use((req, _res, next) => {
+    if (req.headers['x-late'] === undefined) next()
+    else req.once('close', () => next())
+  })
   return app
 }
 
@@ -38,6 +54,13 @@ beforeAll(async () => {
   server = await startServer({
     mount(plain, keys) {
       mountAll(plain, keys)
+      app.post(
+        '/long',
+        keys.redeemProvisioningKey({ scope: 'devices:create', audience: AUDIENCE }),
+        (req) => {
+          long = req
+        },
+      )
       mountAll(app, keys)
     },
   })
@@ -81,6 +104,35 @@ async function redeem(holder: Prover, key: string, body: string, headers: object
   return (await post({ path: '/devices', headers: named, body })).status
 }
 
+interface Begun {
+  readonly key: string
+  readonly path?: string
+  readonly headers?: object
+  readonly body?: string
+}
+
+/** Sends a request without the end of its body. Returns the session when the server has got the beginning. */
+async function begin({
+  key,
+  path = '/devices',
+  headers,
+  body = '{"name":',
+}: Begun): Promise<ClientHttp2Session> {
+  const { port } = http2.address() as AddressInfo
+  const session = connect(`https://localhost:${port}`, { ca: server.cert })
+  const named = { ...bearer(key), 'content-type': 'application/json', ...headers }
+  const stream = session.request({ ':method': 'POST', ':path': path, ...named })
+  stream.on('error', () => undefined).write(body)
+  await once(stream, 'ready')
+  await new Promise((resolve) => session.ping(resolve))
+  return session
+}
+
+const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
+
+const refusals = () =>
+  server.events.flatMap((event) => (event.type === 'request.refused' ? event.reason : []))
+
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
 const BASIC = { authorization: `Basic ${Buffer.from(`${CLIENT}:${SECRET}`).toString('base64')}` }
 
@@ -96,6 +148,36 @@ describe('a redemption over HTTP/2', () => {
     server.events.length = 0
     expect(await redeem(holder, key, '{"name":"b"}', headers)).toBe(401)
     expect(server.events.map(({ type }) => type)).toContain('key.replayed')
+  })
+})
+
+describe('a request over HTTP/2 whose client gives up', () => {
+  it.each([
+    ['before its body is complete', {}],
+    ['before the guard runs', { 'x-late': 'yes' }],
+  ])('%s leaves the key usable', async (_, headers) => {
+    const key = await obtainKey(server, { scope: 'devices:create' })
+    server.events.length = 0
+    const session = await begin({ key, headers })
+    session.destroy()
+    await until(() => refusals().length > 0)
+    expect(refusals()).toEqual(['body_incomplete'])
+    expect((await post({ path: '/devices', headers: bearer(key), body: '{}' })).status).toBe(201)
+    expect(server.events.map(({ type }) => type)).not.toContain('key.exposed')
+  })
+
+  it('never ends a long body that is incomplete', async () => {
+    const key = await obtainKey(server, { scope: 'devices:create' })
+    const session = await begin({ key, path: '/long', body: 'a'.repeat(1_100_000) })
+    await until(() => long !== undefined)
+    const ends: string[] = []
+    long?.resume().on('end', () => ends.push('end'))
+    const closed = new Promise((resolve) => long?.once('close', resolve))
+    session.destroy()
+    await closed
+    // The check of the key before the end of the body takes some time.
+    await setTimeout(100)
+    expect(ends).toEqual([])
   })
 })
 

@@ -1,3 +1,4 @@
+import type { ServerHttp2Stream } from 'node:http2'
 import express, { type Request, type Response } from 'express'
 import { ConfigurationError, malformed, type ProvisioningError, type Reason } from '../base/errors.js'
 import { isObject, parseJson } from '../base/object.js'
@@ -102,8 +103,14 @@ async function readAsText(req: Request, res: Response): Promise<unknown> {
 
 /** Whether a request has a body at all (RFC 9112 6). Over HTTP/2, a body needs no header (RFC 9113 8.1.1). */
 export function hasBody(req: Request): boolean {
-  const { stream } = req as Request & { readonly stream?: { readonly endAfterHeaders?: boolean } }
-  return stream?.endAfterHeaders === undefined ? isAnnounced(req) : !stream.endAfterHeaders
+  const stream = streamOf(req)
+  return stream === undefined ? isAnnounced(req) : !stream.endAfterHeaders
+}
+
+/** The stream of a request over HTTP/2. A request over HTTP/1.1 has none. */
+export function streamOf(req: Request): ServerHttp2Stream | undefined {
+  const { stream } = req as { readonly stream?: ServerHttp2Stream }
+  return stream?.endAfterHeaders === undefined ? undefined : stream
 }
 
 function isAnnounced({ headers }: Request): boolean {

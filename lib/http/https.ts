@@ -89,7 +89,8 @@ const CUT = malformed('body_incomplete', 'The connection is closed.')
  * `destroyed` is set.
  */
 function isCut(req: Request): boolean {
-  const forwarded = String(req.headers['x-forwarded-proto'] ?? '')
+  // HTTP/2 has the scheme in a header of its own. After the end, it does not show whether the connection was encrypted.
+  const forwarded = String(req.headers['x-forwarded-proto'] ?? req.headers[':scheme'] ?? '')
   const { destroyed, remoteAddress, localAddress } = req.socket
   // A Unix socket has neither address, and is not closed.
   const isClosed = destroyed || (remoteAddress === undefined && localAddress !== undefined)

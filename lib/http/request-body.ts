@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Request, Response } from 'express'
 import { malformed } from '../base/errors.js'
-import { hasBody, mediaTypeOf } from './body.js'
+import { hasBody, mediaTypeOf, streamOf } from './body.js'
 
 /** Longer bodies are not held in memory. They have no digest, so a repeated request cannot be recognised by it. */
 const MAX_HELD_BYTES = 1_048_576
@@ -56,8 +56,11 @@ function isBeingRead(req: Request): boolean {
 
 /** Whether the whole body has arrived. Over HTTP/2, `complete` says only whether it was read. */
 function hasArrived(req: Request): boolean {
-  return req.complete || (req as { stream?: { readableEnded?: boolean } }).stream?.readableEnded === true
+  return !isCutOff(req) && (streamOf(req)?.readableEnded ?? req.complete)
 }
+
+/** Whether the client has given up a request over HTTP/2. Node then ends the body as if all of it had arrived. */
+const isCutOff = (req: Request) => streamOf(req)?.aborted === true
 
 function whole(digestOf: () => string | undefined): ReceivedBody {
   return {
@@ -165,7 +168,7 @@ export function pauseFlow(req: Request): () => void {
 /** Whether the client has closed the connection. Body parsers skip an unread body when only its half is closed. */
 export function isGone(req: Request, res: Response): boolean {
   const isUnreadable = req.socket.readable === false && hasBody(req) && !req.readableEnded
-  return res.destroyed || req.readableAborted || isUnreadable
+  return res.destroyed || req.readableAborted || isUnreadable || isCutOff(req)
 }
 
 /** The digest of what a parser has left. `undefined` if that may be a part of the body only, as for a form with files. */
@@ -207,6 +210,7 @@ export function checkAtEnd(
   req.push = function pushChecked(chunk: unknown, encoding?: BufferEncoding): boolean {
     // If the request is answered, no handler can start.
     if (chunk !== null || isAnswered(res)) return push(chunk, encoding)
+    if (isCutOff(req)) return false
     check().then(
       () => push(null),
       (error) => {
