@@ -2,6 +2,15 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 
+/**
+ * The links of the page are relative, so its URL must end with a slash. The server cannot redirect to it, because a proxy
+ * may have rewritten the path. The browser knows its URL. Without the origin, a path such as `//example.com` would lead to
+ * another site.
+ */
+export const SLASH_SCRIPT =
+  "if (!location.pathname.endsWith('/')) " +
+  "location.replace(location.origin + location.pathname + '/' + location.search + location.hash)"
+
 /** One file of the page. */
 export interface PageFile {
   readonly type: string
@@ -42,7 +51,11 @@ export function readPageFiles(folder = join(__dirname, 'page')): PageFiles {
   const hash = digest.digest('hex').slice(0, 16)
   const template = files.get('index.html')?.content.toString('utf8') ?? ''
   files.delete('index.html')
-  const content = Buffer.from(template.replaceAll('{{assets}}', `assets/${hash}`))
+  const content = Buffer.from(
+    template
+      .replaceAll('{{assets}}', `assets/${hash}`)
+      .replace('<!-- slash -->', `<script>${SLASH_SCRIPT}</script>`),
+  )
   return { document: { type: TYPES['.html'] as string, content }, hash, files }
 }
 

@@ -2,13 +2,14 @@ import { createHash } from 'node:crypto'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type { Request, Response } from 'express'
-import { type PageFile, readPageFiles } from './page-files.js'
+import { type PageFile, readPageFiles, SLASH_SCRIPT } from './page-files.js'
 import { Problem } from './problem.js'
 
-/** The page loads only its own files, and runs no text as code. */
+/** The page loads only its own files, and runs no text as code except one script. */
 const POLICY = [
   "default-src 'none'",
-  ...["script-src 'self'", "style-src 'self'", "connect-src 'self'", "img-src 'self'", "form-action 'self'"],
+  `script-src 'self' 'sha256-${sha256(SLASH_SCRIPT)}'`,
+  ...["style-src 'self'", "connect-src 'self'", "img-src 'self'", "form-action 'self'"],
   ...[
     "frame-ancestors 'none'",
     "base-uri 'none'",
@@ -17,17 +18,10 @@ const POLICY = [
   ],
 ].join('; ')
 
-/**
- * The links of the page are relative, so its URL must end with a slash. The server cannot redirect to it, because a proxy
- * may have rewritten the path. The browser knows its URL.
- */
-const SLASH_SCRIPT = "location.replace(location.pathname + '/' + location.search + location.hash)"
-
+/** For a path that lacks the slash already where the server sees it: nothing else is then loaded. */
 const SLASH_DOCUMENT =
   `<!doctype html><title>Administration</title><script>${SLASH_SCRIPT}</script>` +
   '<noscript>Add a slash to the end of the address.</noscript>'
-
-const SLASH_POLICY = `default-src 'none'; script-src 'sha256-${sha256(SLASH_SCRIPT)}'; frame-ancestors 'none'; base-uri 'none'`
 
 const compress = promisify(gzip)
 
@@ -51,12 +45,9 @@ export class Page {
   }
 
   async #serveDocument(req: Request, res: Response, document: PageFile): Promise<void> {
+    res.setHeader('Content-Security-Policy', POLICY)
     const [path = ''] = req.originalUrl.split('?')
-    if (path.endsWith('/')) {
-      res.setHeader('Content-Security-Policy', POLICY)
-      return this.#send(req, res, document)
-    }
-    res.setHeader('Content-Security-Policy', SLASH_POLICY)
+    if (path.endsWith('/')) return this.#send(req, res, document)
     res.setHeader('Content-Type', document.type)
     res.end(SLASH_DOCUMENT)
   }
