@@ -55,7 +55,7 @@ describe('a reader that does not read', () => {
     const answered: ServerResponse[] = []
     const server = createServer((req, res) => {
       answered.push(res)
-      streams.serve(Object.assign(res, { req }) as never, undefined)
+      streams.serve(Object.assign(res, { req }) as never, { actor: 'victor' })
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const socket = connect((server.address() as AddressInfo).port, '127.0.0.1').pause()

@@ -48,9 +48,9 @@ class Reader {
   }
 }
 
-function openStream(server: RunningServer, query = ''): Promise<Reader> {
+function openStream(server: RunningServer, query = '', operator = 'victor'): Promise<Reader> {
   return new Promise((resolve, reject) => {
-    const options = { ca: server.cert, headers: { [AS]: 'victor' } }
+    const options = { ca: server.cert, headers: { [AS]: operator } }
     get(`${server.origin}/admin/api/events${query}`, options, (res) => {
       if (res.statusCode === 200) resolve(new Reader(res))
       else reject(new Error(`status ${res.resume().statusCode}`))
@@ -138,5 +138,15 @@ describe('the stream of events', () => {
     while (again === undefined && Date.now() < until) again = await openStream(server).catch(() => undefined)
     expect(again).toBeDefined()
     for (const reader of [...readers, again]) reader?.end()
+  })
+
+  it('is open for an operator, even if another operator has taken all readers', async () => {
+    const readers = await Promise.all(Array.from({ length: 50 }, () => openStream(server)))
+    const alice = await openStream(server, '', 'alice')
+    await readers[0]?.until(() => readers.some(({ isEnded }) => isEnded))
+    expect(readers.filter(({ isEnded }) => isEnded)).toHaveLength(1)
+    await expect(openStream(server)).rejects.toThrow('status 503')
+    expect(alice.isEnded).toBe(false)
+    for (const reader of [...readers, alice]) reader.end()
   })
 })

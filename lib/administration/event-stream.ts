@@ -23,37 +23,52 @@ const MOST_STREAMS = 50
 /** A page gets at most this many earlier events when it connects. */
 const MOST_EARLIER = 200
 
+/** Who asks for a stream, and from where on. */
+interface StreamRequest {
+  readonly actor: string
+  /** The id of the last event that the reader has. Default: it has none. */
+  readonly after?: string | undefined
+}
+
 /** Streams the events of a log, as lines of JSON. */
 export class EventStreams {
   readonly #log: EventLog
-  #open = 0
+  /** The open streams and their operators, the oldest first. */
+  readonly #open = new Map<Response, string>()
 
   constructor(log: EventLog) {
     this.#log = log
   }
 
-  /**
-   * @param after the id of the last event that the reader has. Default: it has none
-   * @throws Problem if too many streams are open
-   */
-  serve(res: Response, after: string | undefined): void {
+  /** @throws Problem if too many streams are open */
+  serve(res: Response, { actor, after }: StreamRequest): void {
     // The reader has gone while authorize was deciding, so nothing would tell when this stream is over.
     if (res.destroyed) return
-    if (this.#open >= MOST_STREAMS)
-      throw new Problem(503, `${MOST_STREAMS} pages are open already. Close some of them.`)
+    if (this.#open.size >= MOST_STREAMS) this.#makeRoom(actor)
     // Proxies must not collect, compress or delay the lines.
     const headers = { 'Cache-Control': 'no-store, no-transform', 'X-Accel-Buffering': 'no' }
     res.writeHead(200, { ...headers, 'Content-Type': 'application/x-ndjson' })
     if (res.req.method === 'HEAD') return void res.end()
-    this.#open += 1
+    this.#open.set(res, actor)
     const earlier = this.#log.after(after, MOST_EARLIER)
     res.write(earlier.map(lineOf).join(''))
     const stop = this.#goOn(res)
     res.once('close', () => {
-      this.#open -= 1
+      this.#open.delete(res)
       stop()
     })
     res.write(HEARTBEAT)
+  }
+
+  /** Ends a stream of the operator who has the most, unless the new reader would then have as many. */
+  #makeRoom(actor: string): void {
+    const streamsOf = (name: string) => [...this.#open].filter(([, owner]) => owner === name)
+    const most = [...this.#open.values()].map(streamsOf).reduce((a, b) => (b.length > a.length ? b : a))
+    const [oldest] = most[0] ?? []
+    if (oldest === undefined || most.length <= streamsOf(actor).length + 1)
+      throw new Problem(503, `${MOST_STREAMS} pages are open already. Close some of them.`)
+    this.#open.delete(oldest)
+    oldest.destroy()
   }
 
   /** Sends the events that come, until the time of the stream is over. Returns the function that stops this. */

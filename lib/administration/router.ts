@@ -70,7 +70,8 @@ export function administrationRouter(
     const endpoint = ENDPOINTS[`${method} ${path}`]
     if (endpoint !== undefined) return answerCall(req, res, { context, operator, endpoint })
     requireMethod(method, path)
-    if (path === '/api/events') return streams.serve(res, afterOf(req))
+    const { actor } = operator
+    if (path === '/api/events') return streams.serve(res, { actor, after: afterOf(req) })
     if (path === '/openapi.json') return sendJson(res, openApiDescription())
     await page?.serve(req, res, path)
   }
