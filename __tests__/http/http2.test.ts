@@ -52,6 +52,7 @@ function http2App(): Express {
 beforeAll(async () => {
   const app = http2App()
   server = await startServer({
+    options: { audience: [AUDIENCE, 'https://second.example.com'] },
     mount(plain, keys) {
       mountAll(plain, keys)
       app.post(
@@ -61,6 +62,7 @@ beforeAll(async () => {
           long = req
         },
       )
+      app.use('/admin', keys.administration({ authorize: () => 'operate' }))
       mountAll(app, keys)
     },
   })
@@ -148,6 +150,37 @@ describe('a redemption over HTTP/2', () => {
     server.events.length = 0
     expect(await redeem(holder, key, '{"name":"b"}', headers)).toBe(401)
     expect(server.events.map(({ type }) => type)).toContain('key.replayed')
+  })
+})
+
+describe('the metadata of a resource over HTTP/2', () => {
+  it.each(['api.example.com', 'second.example.com'])(
+    'are those of %s, if they are asked for',
+    async (host) => {
+      const { port } = http2.address() as AddressInfo
+      const session = connect(`https://localhost:${port}`, { ca: server.cert })
+      const stream = session.request({
+        ':path': '/.well-known/oauth-protected-resource',
+        ':authority': host,
+      })
+      expect(JSON.parse(await text(stream)).resource).toBe(`https://${host}`)
+      session.close()
+    },
+  )
+})
+
+describe('the administration over HTTP/2, for a browser that names only the origin', () => {
+  it.each([
+    ['answers its own page', 'https://localhost', 200],
+    ['refuses another site', 'https://stranger.example', 403],
+    ['refuses an opaque origin', 'null', 403],
+  ])('%s', async (_, origin, status) => {
+    const { port } = http2.address() as AddressInfo
+    const session = connect(`https://localhost:${port}`, { ca: server.cert })
+    const stream = session.request({ ':path': '/admin/api/health', ':authority': 'localhost', origin })
+    const [head] = await once(stream.resume(), 'response')
+    expect(head[':status']).toBe(status)
+    session.close()
   })
 })
 

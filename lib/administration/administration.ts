@@ -5,6 +5,7 @@ import type { HttpContext } from '../http/context.js'
 import { httpsRequirement, isFromThisMachine } from '../http/https.js'
 import type { DrainState } from '../http/readiness.js'
 import { securityHeaders } from '../http/security-headers.js'
+import { hostOf } from '../http/wire.js'
 import type { Operations } from '../operations/operations.js'
 import { numericDate } from '../ports/deployment.js'
 import { operatorFinder } from './access.js'
@@ -78,5 +79,5 @@ const MAY_BE_OURS = /^\/($|openapi\.json$|api\/|assets\/)/
  * page of a stranger can give its own name the address of this machine.
  */
 function isFromBrowserHere(req: Request): boolean {
-  return isFromThisMachine(req) && isLoopbackName(req.headers.host)
+  return isFromThisMachine(req) && isLoopbackName(hostOf(req))
 }

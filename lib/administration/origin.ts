@@ -1,5 +1,6 @@
 import type { Request } from 'express'
 import { isLoopbackName } from '../base/network.js'
+import { hostOf } from '../http/wire.js'
 import { Problem } from './problem.js'
 
 /**
@@ -13,7 +14,7 @@ export function refuseCrossSite({ headers }: Request): void {
   if (site === 'same-origin' || site === 'none') return
   if (site !== undefined) throw CROSS_SITE
   // Older browsers name only the origin, and some proxies remove the other header.
-  if (headers.origin !== undefined && hostOf(headers.origin) !== headers.host) throw CROSS_SITE
+  if (headers.origin !== undefined && hostIn(headers.origin) !== hostOf({ headers })) throw CROSS_SITE
 }
 
 const CROSS_SITE = new Problem(
@@ -31,13 +32,13 @@ const CROSS_SITE = new Problem(
  * @throws Problem
  */
 export function refuseForeignName({ secure, headers }: Request): void {
-  if (!secure && !isLoopbackName(headers.host)) throw FOREIGN_NAME
+  if (!secure && !isLoopbackName(hostOf({ headers }))) throw FOREIGN_NAME
 }
 
 const FOREIGN_NAME = new Problem(403, 'Over plain HTTP, the host must be localhost, 127.0.0.1 or [::1].', {
   refusal: 'cross_site',
 })
 
-function hostOf(origin: string): string | undefined {
+function hostIn(origin: string): string | undefined {
   return URL.canParse(origin) ? new URL(origin).host : undefined
 }

@@ -8,7 +8,7 @@ import type { GuardContext, HttpContext } from './context.js'
 import type { Endpoint } from './endpoints.js'
 import { refuse } from './refusal.js'
 import { refuseMount, routeTable } from './routing.js'
-import { answer } from './wire.js'
+import { answer, hostOf } from './wire.js'
 
 /** A public, cacheable document about the server. */
 export interface PublicDocument {
@@ -103,7 +103,7 @@ function byMetadataPath({ config, metadataUrlOf }: GuardContext): Map<string, st
 
 /** The resource on the host of the request, or the first. The host is not trusted, but all of this is public. */
 function resourceAt(req: Request, resources: readonly string[]): string {
-  return resources.find((resource) => new URL(resource).host === req.headers.host) ?? resources[0] ?? ''
+  return resources.find((resource) => new URL(resource).host === hostOf(req)) ?? resources[0] ?? ''
 }
 
 /** The endpoints and grants that the routers of one instance serve. The metadata announces no others. */

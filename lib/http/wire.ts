@@ -32,6 +32,11 @@ export function read(req: Request, readTls: ReadTls = withoutCertificate): Prese
   }
 }
 
+/** The host that a request is for, with its port. Over HTTP/2, it has a header of its own (RFC 9113 8.3.1). */
+export function hostOf({ headers }: Pick<Request, 'headers'>): string | undefined {
+  return headers.host ?? oneOf(headers[':authority'])
+}
+
 /** The value of a field that may not be repeated. */
 function oneOf(field: string | readonly string[] | undefined): string | undefined {
   return typeof field === 'string' ? field : undefined
