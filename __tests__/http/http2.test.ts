@@ -49,6 +49,12 @@ function http2App(): Express {
   return app
 }
 
+/** Decides about some requests only when their clients have left. */
+async function authorize(req: Request): Promise<'operate'> {
+  if (req.headers['x-slow'] !== undefined) await once(req, 'close')
+  return 'operate'
+}
+
 beforeAll(async () => {
   const app = http2App()
   server = await startServer({
@@ -62,7 +68,7 @@ beforeAll(async () => {
           long = req
         },
       )
-      app.use('/admin', keys.administration({ authorize: () => 'operate' }))
+      app.use('/admin', keys.administration({ authorize }))
       mountAll(app, keys)
     },
   })
@@ -181,6 +187,22 @@ describe('the administration over HTTP/2, for a browser that names only the orig
     const [head] = await once(stream.resume(), 'response')
     expect(head[':status']).toBe(status)
     session.close()
+  })
+})
+
+describe('the stream of events over HTTP/2', () => {
+  it('stays open for others when 50 readers leave while authorize decides', async () => {
+    const { port } = http2.address() as AddressInfo
+    const session = connect(`https://localhost:${port}`, { ca: server.cert })
+    const open = (headers: object = {}) => session.request({ ':path': '/admin/api/events', ...headers })
+    const leaving = Array.from({ length: 50 }, () => open({ 'x-slow': 'yes' }))
+    await Promise.all(leaving.map((stream) => once(stream, 'ready')))
+    await new Promise((resolve) => session.ping(resolve))
+    for (const stream of leaving) stream.close()
+    await Promise.all(leaving.map((stream) => once(stream, 'close')))
+    const [head] = await once(open(), 'response')
+    expect(head[':status']).toBe(200)
+    session.destroy()
   })
 })
 

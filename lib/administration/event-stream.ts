@@ -1,4 +1,5 @@
 import type { Response } from 'express'
+import { isGone } from '../http/request-body.js'
 import type { EventLog, LoggedEvent } from './event-log.js'
 import { Problem } from './problem.js'
 
@@ -43,7 +44,7 @@ export class EventStreams {
   /** @throws Problem if too many streams are open */
   serve(res: Response, { actor, after }: StreamRequest): void {
     // The reader has gone while authorize was deciding, so nothing would tell when this stream is over.
-    if (res.destroyed) return
+    if (isGone(res.req, res)) return
     if (this.#open.size >= MOST_STREAMS) this.#makeRoom(actor)
     // Proxies must not collect, compress or delay the lines.
     const headers = { 'Cache-Control': 'no-store, no-transform', 'X-Accel-Buffering': 'no' }
