@@ -11,11 +11,11 @@ const tests = (...patterns: string[]) => patterns.map((one) => `<rootDir>/__test
 /** What touches `req`, `res` or a router: the rest does not notice which Express calls it. */
 const ABOUT_EXPRESS = tests(
   'http/{error-handler,guard-options,held-answer-*,https,preflight,promises,request-body}',
-  'journeys/attacks/{bodies,hang-up,late-handlers,returning}',
+  'journeys/attacks/{bodies,hang-up,late-handlers}',
   'journeys/guards/*',
   'journeys/issuance/provisioning',
   'journeys/redemption/{returning,route}',
-  'journeys/retries/{answers,bodies,streams}',
+  'journeys/retries/answers',
   'journeys/secrecy/never-logged',
 )
 

@@ -5,7 +5,7 @@ import helmet from 'helmet'
 import type { Browser } from 'playwright-core'
 import { openPage, startBrowser } from '../support/browser.js'
 import { obtainKey } from '../support/requests.js'
-import { sampled } from '../support/scale.js'
+import { itInAll, sampled } from '../support/scale.js'
 import { closeServer, mountAll, type RunningServer, startServer } from '../support/server.js'
 
 let browser: Browser
@@ -47,7 +47,7 @@ describe('the page', () => {
       await expectPage(server, `${server.origin}${path}`)
     })
 
-  it('works behind a proxy that rewrites its path, also without a slash at the end', async () => {
+  itInAll('works behind a proxy that rewrites its path, also without a slash at the end', async () => {
     const server = await startAt('/admin')
     await obtainKey(server)
     const proxy = await startProxy(server, '/tools/keys', '/admin')

@@ -25,7 +25,7 @@ const CUT = `[...document.querySelectorAll('.table, nav, nav ul')]
   .map(({ className, tagName }) => className || tagName)`
 
 describe('the overview', () => {
-  it('says that everything is fine', async () => {
+  itInAll('says that everything is fine', async () => {
     const page = await pages.open()
     expect(await page.locator('main h1').textContent()).toBe('Everything is fine.')
     expect(await textOf(page)).toContain('No findings are open.')

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { chmodSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { itInAll } from '../support/scale.js'
 import { closeServer, SECRET } from '../support/server.js'
 import { linesOf, openWorkplace, run, runHere, type Workplace } from './command-line.js'
 
@@ -163,7 +164,7 @@ describe('the secret of a client', () => {
 })
 
 describe('an issuer', () => {
-  it('that hangs is a transient error', async () => {
+  itInAll('that hangs is a transient error', async () => {
     const issuer = await serve(() => undefined)
     expect(await fail({ issuer })).toEqual(TRANSIENT('issuer_unreachable', 'network', /did not answer/))
   })

@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { itInAll } from '../support/scale'
 import { run, runHere } from './command-line'
 
 const CLIENT = join(__dirname, '../checks/client/broken-client.mjs')
@@ -112,13 +113,13 @@ describe('check-client', () => {
     expect(ids).toHaveLength(2)
   })
 
-  it('does not wait for a process that has left the group of the client', async () => {
+  itInAll('does not wait for a process that has left the group of the client', async () => {
     const leave = `require('node:child_process').spawn('sleep', ['20'], { detached: true, stdio: 'inherit' }).unref()`
     const { stdout } = await check(HEALTHY, script(`${leave}; process.exit(3)`))
     expect(stdout).toContain('it ended with exit code 3')
   })
 
-  it('finds a secret between megabytes of output, and does not print it', async () => {
+  itInAll('finds a secret between megabytes of output, and does not print it', async () => {
     const noise = `process.stdout.write('all is well\\n'.repeat(300_000))`
     const leak = `console.log(process.env.CLIENT_SECRET)`
     const { code, stdout } = await check(HEALTHY, script(`${noise}; ${leak}; ${noise}`))
@@ -137,7 +138,7 @@ describe('check-client', () => {
     )
   })
 
-  it('runs no shell, and passes arguments unchanged', async () => {
+  itInAll('runs no shell, and passes arguments unchanged', async () => {
     const { stdout } = await check(HEALTHY, [
       ...script('console.error(process.argv[1]); process.exit(4)'),
       '$HOME `id`;',

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readFileSync, statSync, symlinkSync } from 'node:fs'
+import { itInAll } from '../support/scale.js'
 import { CLIENT, SECRET, startServer } from '../support/server.js'
 import {
   type Ended,
@@ -127,7 +128,7 @@ describe('express-provisioning-keys provision', () => {
     expectNoSecrets({ ...ended, stdout: '' }, env.PROVISION_ACCESS_TOKEN)
   })
 
-  it('ends with 127 if the program after --exec does not exist', async () => {
+  itInAll('ends with 127 if the program after --exec does not exist', async () => {
     const ended = await provision([
       '--action',
       'token',
@@ -228,7 +229,7 @@ describe('express-provisioning-keys provision', () => {
     expect(linesOf(ended.stderr).at(-1)?.message).toMatch(new RegExp(`^No answer from .* ${message}`))
   })
 
-  it('ends with 126 if the program after --exec cannot be started', async () => {
+  itInAll('ends with 126 if the program after --exec cannot be started', async () => {
     const file = work.file('no-folder', '')
     const token = ['--action', 'token', '--scope', 'devices:read', ...FLEET]
     const ended = await provision([...token, '--exec', `${file}/program`])
@@ -239,7 +240,7 @@ describe('express-provisioning-keys provision', () => {
     ])
   })
 
-  it('keeps the file of its secret, and does not put the result in its place', async () => {
+  itInAll('keeps the file of its secret, and does not put the result in its place', async () => {
     const secret = work.file('kept-secret', SECRET)
     const files = ['--secret-file', secret, '--output', secret]
     const { code, stderr } = await provision([
@@ -256,7 +257,7 @@ describe('express-provisioning-keys provision', () => {
     expect(readFileSync(secret, 'utf8')).toBe(SECRET)
   })
 
-  it('refuses a link to the state as the file of the result', async () => {
+  itInAll('refuses a link to the state as the file of the result', async () => {
     const state = work.file('linked-state.json', '{}')
     symlinkSync(state, work.path('link.json'))
     const files = ['--state', state, '--output', work.path('link.json')]
@@ -304,7 +305,7 @@ describe('express-provisioning-keys provision', () => {
     expect(work.issuer.events).toHaveLength(events)
   })
 
-  it('gives a program its token, also if the secret was in the variable for the token', async () => {
+  itInAll('gives a program its token, also if the secret was in the variable for the token', async () => {
     const client = ['--client-id', 'fleet', '--secret-env', 'PROVISION_ACCESS_TOKEN']
     const show = 'console.log(process.env.PROVISION_ACCESS_TOKEN)'
     const token = ['--action', 'token', '--scope', 'devices:read', ...client]

@@ -152,7 +152,7 @@ describe('review', () => {
     expect(JSON.parse(stderr).message).toBe(`cannot write ${path('missing/a.xml')} (ENOENT).`)
   })
 
-  it('accepts deviations of a list, and fails for too many warnings', async () => {
+  itInAll('accepts deviations of a list, and fails for too many warnings', async () => {
     writeFileSync(path('accepted.txt'), 'shared-store\n')
     writeFileSync(path('strict.json'), JSON.stringify({ rules: { 'shared-store': 'error' } }))
     const options = ['--policy', path('strict.json'), '--expected-failures', path('accepted.txt')]
@@ -275,7 +275,7 @@ process.send(result); process.send({ mark: process.argv[3], result })`,
     ['SIGHUP', 'setInterval(() => 0, 1000); await new Promise(() => 0)'],
   ] as const
 
-  it.each(sampled(HANGS, ([signal]) => signal))(
+  it.each(sampled(HANGS, () => 'a signal'))(
     'that hangs ends when %s ends the command: %s',
     async (signal, hang) => {
       const file = path('pid-of-hung')

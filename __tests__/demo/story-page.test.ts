@@ -80,7 +80,7 @@ describe('the page of the story', () => {
     }
   })
 
-  it('folds all scenes but the last one, and opens them again', async () => {
+  itInAll('folds all scenes but the last one, and opens them again', async () => {
     const last = PLAYED.at(-1)?.id
     const open = () =>
       page.evaluate(`[...document.querySelectorAll('.scene:has(.steps[open])')].map(({ id }) => id)`)
@@ -90,7 +90,7 @@ describe('the page of the story', () => {
     expect(await open()).toEqual(['scene-enroll', `scene-${last}`])
   })
 
-  it('gives an open request the width of two columns', async () => {
+  itInAll('gives an open request the width of two columns', async () => {
     const card = page.locator('#scene-enroll .card').first()
     const widthOf = async () => (await card.boundingBox())?.width ?? 0
     const before = await widthOf()

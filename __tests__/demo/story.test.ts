@@ -109,7 +109,7 @@ describe('the scenes', () => {
     await until('no scene is played', () => stream.messages.at(-1)?.type === 'playing')
   })
 
-  it('are all played at a pace that a person can follow, until somebody stops them', async () => {
+  itInAll('are all played at a pace that a person can follow, until somebody stops them', async () => {
     const start = stream.messages.length
     const messages = () => stream.messages.slice(start)
     const { status } = await story.askAsPage('/story/api/play', { method: 'POST', body: { scene: 'all' } })
@@ -165,7 +165,7 @@ describe('the scenes', () => {
 })
 
 describe('the curl commands of the story', () => {
-  it('send the request again when pasted, from the same network', async () => {
+  itInAll('send the request again when pasted, from the same network', async () => {
     const messages = await play('network')
     const { id, command } = messagesOf(messages, 'request').at(-2) ?? { id: '', command: '' }
     expect(command).toContain("-H 'Authorization: Bearer <published key>'")

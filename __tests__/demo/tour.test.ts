@@ -211,7 +211,7 @@ describe('with a running demo', () => {
     expect(await demo.exited).toBe(0)
   })
 
-  it('lists the steps that did not go as described, and exits with 1', async () => {
+  itInAll('lists the steps that did not go as described, and exits with 1', async () => {
     const demo = await startDemo({ DEMO_CLIENT_SECRET: SECRET })
     const tour = run('tour.ts', {
       DEMO_URL: `https://localhost:${demo.port}`,
@@ -258,7 +258,7 @@ it('says what to export, and where it has looked for a demo', async () => {
   )
 })
 
-it('requires the secret of the demo at DEMO_URL', async () => {
+itInAll('requires the secret of the demo at DEMO_URL', async () => {
   const tour = run('tour.ts', { DEMO_URL: 'https://localhost:8443' })
   expect(await tour.exited).toBe(1)
   expect(tour.stdout()).toBe('')

@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import type { Express } from 'express'
 import * as testing from '../../lib/testing/testing.js'
 import { CLIENT, honest, hostWith } from '../support/broken-host.js'
+import { itInAll } from '../support/scale.js'
 import { codeUnder, readText } from './markdown'
 import { runCode } from './run-code'
 
@@ -67,7 +68,7 @@ describe('the guide for tests', () => {
     )
   })
 
-  it('tests an API in another process', async () => {
+  itInAll('tests an API in another process', async () => {
     const { tests } = testsIn('An API in another process')
     await tests.get('refuses attacks')?.()
   })

@@ -89,16 +89,21 @@ describe('the README', () => {
     await follow('README.md', projectIn(join(place, 'quick-start')))
   }, 60_000)
 
-  it.each([404, 200])('says in one line that a program has its port, which answers %s', async (status) => {
-    const other = createHttpServer((_, res) => res.writeHead(status).end('<p>Another program</p>')).listen(0)
-    await once(other, 'listening')
-    const { port } = other.address() as AddressInfo
-    const quickStart = { heading: 'Quick start', place: projectIn(join(place, 'quick-start')), port }
-    const printed = await tryOut('README.md', quickStart)
-    other.close()
-    expect(printed).toContain(`listen EADDRINUSE: address already in use :::${port}\n`)
-    expect(printed).not.toMatch(/^ +at /m)
-  })
+  it.each(sampled([404, 200], () => 'a status'))(
+    'says in one line that a program has its port, which answers %s',
+    async (status) => {
+      const other = createHttpServer((_, res) => res.writeHead(status).end('<p>Another program</p>')).listen(
+        0,
+      )
+      await once(other, 'listening')
+      const { port } = other.address() as AddressInfo
+      const quickStart = { heading: 'Quick start', place: projectIn(join(place, 'quick-start')), port }
+      const printed = await tryOut('README.md', quickStart)
+      other.close()
+      expect(printed).toContain(`listen EADDRINUSE: address already in use :::${port}\n`)
+      expect(printed).not.toMatch(/^ +at /m)
+    },
+  )
 })
 
 describe('npm start', () => {
@@ -131,7 +136,7 @@ describe('npm start', () => {
     MINUTE,
   )
 
-  it(
+  itInAll(
     'shows that an API with sessions works as before, and also takes keys',
     async () => {
       const cells = rowsOf(await start('existing-api'))
@@ -203,7 +208,7 @@ describe('npm start in cluster-redis', () => {
     MINUTE,
   )
 
-  it(
+  itInAll(
     'prints one line if no Redis answers',
     async () => {
       const starting = start('cluster-redis', { REDIS_URL: 'redis://:secret@127.0.0.1:1' })
@@ -225,7 +230,7 @@ describe('npm run example', () => {
     MINUTE,
   )
 
-  it('names the examples if there is none of that name', () => {
+  itInAll('names the examples if there is none of that name', () => {
     expect(() => npm(['run', 'example', 'ci', '--silent'], ROOT)).toThrow(
       `usage: npm run example NAME; the names are ${EXAMPLES.join(', ')}`,
     )

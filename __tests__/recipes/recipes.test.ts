@@ -138,7 +138,7 @@ describe.each(languages)('the recipe in $name', (language: Language) => {
     ])
   })
 
-  it('ends with 75 if the issuer stays down, and continues with the same key later', async () => {
+  itInAll('ends with 75 if the issuer stays down, and continues with the same key later', async () => {
     scene.faults[BIND] = [later(503, 'temporarily_unavailable')]
     const ended = await run({ DEADLINE: '2' })
     expect([ended.code, ended.stdout]).toEqual([75, ''])

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import type { KeyRecord, ProvisioningStore } from '../../lib/ports/store.js'
 import { memoryStore } from '../../lib/stores/memory/memory.js'
-import { times } from '../support/scale.js'
+import { itInAll, times } from '../support/scale.js'
 
 const START = 1_700_000_000
 const MANY = times({ all: 20_000, few: 4_000 })
@@ -88,7 +88,7 @@ describe('work of memoryStore', () => {
     expect(await steps(MANY)).toBeLessThan(1.2 * few)
   })
 
-  it('for a client at its limit is one look at its keys after each revokeIssuedBefore', async () => {
+  itInAll('for a client at its limit is one look at its keys after each revokeIssuedBefore', async () => {
     const held = 10_000
     const store = memoryStore({ now: () => START * 1000 })
     for (let i = 0; i < held; i += 1) await store.record(key(i, START + 60), PLENTY)
@@ -105,7 +105,7 @@ describe('work of memoryStore', () => {
     expect(others).toBeLessThan(held)
   })
 
-  it('is a few steps for each key that expires, in whatever order the keys came', async () => {
+  itInAll('is a few steps for each key that expires, in whatever order the keys came', async () => {
     const held = 10_000
     const clock = { seconds: START }
     const store = memoryStore({ now: () => clock.seconds * 1000 })

@@ -1,6 +1,7 @@
 import { redisStore } from '../../lib/stores/redis/redis.js'
 import { keyFor, PLENTY, withStore } from '../support/redis/bench'
 import { type RedisServer, startRedis } from '../support/redis/servers'
+import { itInAll } from '../support/scale.js'
 
 let server: RedisServer
 beforeAll(async () => {
@@ -34,7 +35,7 @@ describe('the list of keys in Redis', () => {
       expect(await store.countKeys()).toMatchObject({ issued: count - 1, revoked: 1 })
     }))
 
-  it('loses the keys that are gone as new ones come', () =>
+  itInAll('loses the keys that are gone as new ones come', () =>
     withStore(server, async (store) => {
       for (let i = 0; i < 1_000; i += 1) await store.record(keyFor(`old-${i}`), LIMITS)
       const list = await listName()
@@ -49,7 +50,8 @@ describe('the list of keys in Redis', () => {
       for (let i = 0; i < 200; i += 1) await store.record(keyFor(`new-${i}`), LIMITS)
       expect(Number(await server.cli('ZCARD', list))).toBeLessThan(400)
       expect((await store.listKeys({ limit: 1_000 })).keys).toHaveLength(200)
-    }))
+    }),
+  )
 
   it('is kept as long as a settlement may keep the last key', () =>
     withStore(

@@ -7,6 +7,7 @@ import type { DeploymentSettings } from '../../../lib/checks/deployment/session.
 import type { Claims } from '../../../lib/jose/jws.js'
 import { decodeToken } from '../../../lib/testing/forged-token.js'
 import { startLocalServer } from '../../support/local-server.js'
+import { itInAll } from '../../support/scale.js'
 import { CLIENT, closeServer, SECRET } from '../../support/server.js'
 import { BREAKAGES } from './breakages.js'
 import {
@@ -347,18 +348,21 @@ describe('two processes that count requests alone', () => {
   )
 })
 
-it('does not pass a limit that an invented address evades, when the own address is refused already', async () => {
-  const limited = await startDeployment({
-    answer: ({ headers }, { path, sent: { 'x-forwarded-for': address } }) => {
-      if (path !== '/oauth/token') return {}
-      const isNew = address !== undefined
-      return { headers: { ...headers, ratelimit: `"a"; r=${isNew ? 299 : 0}` }, status: isNew ? 400 : 429 }
-    },
-  })
-  const { results } = await check(limited.settings, { only: ['rate-limit-address'] })
-  await limited.close()
-  expect(idsWith(results, 'failed')).toEqual(['rate-limit-address'])
-})
+itInAll(
+  'does not pass a limit that an invented address evades, when the own address is refused already',
+  async () => {
+    const limited = await startDeployment({
+      answer: ({ headers }, { path, sent: { 'x-forwarded-for': address } }) => {
+        if (path !== '/oauth/token') return {}
+        const isNew = address !== undefined
+        return { headers: { ...headers, ratelimit: `"a"; r=${isNew ? 299 : 0}` }, status: isNew ? 400 : 429 }
+      },
+    })
+    const { results } = await check(limited.settings, { only: ['rate-limit-address'] })
+    await limited.close()
+    expect(idsWith(results, 'failed')).toEqual(['rate-limit-address'])
+  },
+)
 
 it('gets no secret if its metadata name another issuer', async () => {
   const foreign = await startDeployment(BREAKAGES['discovery-issuer'])
@@ -387,7 +391,7 @@ describe('a local deployment', () => {
     expect(idsWith(results, 'skipped')).toEqual(expect.arrayContaining(skips))
   })
 
-  it('that issues only bound keys passes with bound keys', async () => {
+  itInAll('that issues only bound keys passes with bound keys', async () => {
     const policy = {
       scopes: ['provision:token', 'devices:read', 'devices:create'],
       defaultScopes: ['provision:token', 'devices:read'],
@@ -490,7 +494,7 @@ describe('a server that is no deployment', () => {
     })
   })
 
-  it('that keeps half-open connections fails in bounded time', async () => {
+  itInAll('that keeps half-open connections fails in bounded time', async () => {
     const sockets: Socket[] = []
     const server = createTcp({ allowHalfOpen: true }, (socket) => {
       sockets.push(socket.on('error', () => undefined).resume())
