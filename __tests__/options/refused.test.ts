@@ -78,8 +78,8 @@ describe('an option is refused', () => {
     ['rateLimit.token.limit', [0, -1, 1.5, '5', null, Number.POSITIVE_INFINITY], `${LIMIT}, or a function`],
     [
       'rateLimit.redeem.windowMs',
-      [0, 60, 999, 1000.5, '1m', null, () => 5, 30 * 86_400_000],
-      'a whole number from 1000 to 2147483647 milliseconds',
+      [0, 60, 99, 100.5, '1m', null, () => 5, 30 * 86_400_000],
+      'a whole number from 100 to 2147483647 milliseconds',
     ],
     ['rateLimit.bind.skip', [true, null, 'never'], 'a function'],
     [

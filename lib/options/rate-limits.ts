@@ -12,7 +12,7 @@ import { aFunction, type Members, object, type Reader, rule, seconds, whole } fr
  */
 export interface EndpointLimit {
   /**
-   * The length of a window, in milliseconds: 1,000 to 2,147,483,647 (24 days). Default 60,000.
+   * The length of a window, in milliseconds: 100 to 2,147,483,647 (24 days). Default 60,000.
    * @example 10_000
    */
   readonly windowMs?: Options['windowMs']
@@ -153,7 +153,7 @@ const aStoreMaker: NonNullable<Members<RateLimitOptions>['store']> = rule(
 const LONGEST_WINDOW = 2 ** 31 - 1
 
 /** A smaller number most likely counts seconds. As milliseconds, it would switch the limit off in effect. */
-const SHORTEST_WINDOW = 1000
+const SHORTEST_WINDOW = 100
 
 const readLimitMembers = object<EndpointLimit>(
   {
