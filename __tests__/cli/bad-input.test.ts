@@ -177,7 +177,9 @@ describe('an issuer', () => {
 
   it('that has the metadata of another issuer is a final error', async () => {
     const issuer = await serve((_, res) => res.setHeader('Content-Type', 'application/json').end(OTHER))
-    expect(await fail({ issuer })).toEqual(TRANSIENT('issuer_invalid', 'issuer', /does not follow the RFC/))
+    expect(await fail({ issuer })).toEqual(
+      TRANSIENT('issuer_invalid', 'issuer', /metadata of another issuer/),
+    )
   })
 
   it('that redirects is a final error', async () => {

@@ -9,7 +9,7 @@ import { follow, tryOut } from '../docs/walkthrough'
 import { freePort } from '../support/free-port'
 import { type RedisServer, startRedis } from '../support/redis/servers'
 import { runFolder } from '../support/run-folder'
-import { itInAll, sampled } from '../support/scale'
+import { describeInAll, itInAll, sampled } from '../support/scale'
 import {
   consumerProject,
   INSTALL,
@@ -182,7 +182,7 @@ describe('a port that is in use', () => {
   })
 })
 
-describe('npm start in cluster-redis', () => {
+describeInAll('npm start in cluster-redis', () => {
   let redis: RedisServer
 
   beforeAll(async () => {
@@ -191,7 +191,7 @@ describe('npm start in cluster-redis', () => {
 
   afterAll(() => redis?.close())
 
-  itInAll(
+  it(
     'lets two workers redeem one key once, and keep one limit together',
     async () => {
       const cells = rowsOf(await start('cluster-redis', { REDIS_URL: redis.url }))
@@ -208,7 +208,7 @@ describe('npm start in cluster-redis', () => {
     MINUTE,
   )
 
-  itInAll(
+  it(
     'prints one line if no Redis answers',
     async () => {
       const starting = start('cluster-redis', { REDIS_URL: 'redis://:secret@127.0.0.1:1' })
@@ -220,8 +220,8 @@ describe('npm start in cluster-redis', () => {
   )
 })
 
-describe('npm run example', () => {
-  itInAll(
+describeInAll('npm run example', () => {
+  it(
     'runs an example with the package of this checkout',
     async () => {
       const env = { PORT: String(await freePort()) }
@@ -230,7 +230,7 @@ describe('npm run example', () => {
     MINUTE,
   )
 
-  itInAll('names the examples if there is none of that name', () => {
+  it('names the examples if there is none of that name', () => {
     expect(() => npm(['run', 'example', 'ci', '--silent'], ROOT)).toThrow(
       `usage: npm run example NAME; the names are ${EXAMPLES.join(', ')}`,
     )

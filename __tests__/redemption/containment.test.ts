@@ -43,12 +43,10 @@ function arranged({ policy, registry = () => ({}), store = () => ({}) }: Plan = 
     authenticationMethods: ['client_secret_basic', 'client_secret_post'],
     policy: { scopes: SCOPE.split(' '), subjects: ['device:*'], rebinding: 'add', ...policy },
   }
-  const [clients, keys] = [
-    memoryClientRegistry([asker]),
-    memoryStore({ now: () => given.clock.seconds * 1000 }),
-  ]
+  const clock = { seconds: START }
+  const [clients, keys] = [memoryClientRegistry([asker]), memoryStore({ now: () => clock.seconds * 1000 })]
   const [served, stored] = [{ ...clients }, { ...keys }]
-  const given: ReturnType<typeof deployed> = deployed({ clients: served, policy: {}, store: stored })
+  const given = deployed({ clients: served, policy: {}, store: stored }, clock)
   return {
     ...given,
     clients,

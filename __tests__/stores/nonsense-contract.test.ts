@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { LOCK_KINDS, type Lock } from '../../lib/ports/key-record.js'
+import { LOCK_KINDS, type Lock } from '../../lib/ports/lock.js'
 import { MOST_FINDINGS } from '../../lib/ports/monitoring-store.js'
 import type { KeyEntry, ProvisioningStore } from '../../lib/ports/store.js'
 import { memoryStore } from '../../lib/stores/memory/memory.js'

@@ -61,8 +61,10 @@ export interface Deployed {
   readonly events: ProvisioningEvent[]
 }
 
-export function deployed(overrides: Partial<ProvisioningOptions> = {}): Deployed {
-  const clock = { seconds: START }
+export function deployed(
+  overrides: Partial<ProvisioningOptions> = {},
+  clock: Deployed['clock'] = { seconds: START },
+): Deployed {
   const now = () => clock.seconds * 1000
   const events: ProvisioningEvent[] = []
   const observer = (event: ProvisioningEvent) => events.push(event)

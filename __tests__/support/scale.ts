@@ -19,6 +19,11 @@ export function itInAll(...test: Parameters<typeof it>): void {
   if (ALL) it(...test)
 }
 
+/** A group of tests that only `npm run test:all` runs. */
+export function describeInAll(...group: Parameters<typeof describe>): void {
+  if (ALL) describe(...group)
+}
+
 /** The number of runs of a random test. */
 export function times({ all, few }: { readonly all: number; readonly few: number }): number {
   return ALL ? all : few

@@ -1,6 +1,7 @@
-import type { KeyRef, Lock } from './key-record.js'
+import type { KeyRef } from './key-record.js'
+import type { Lock } from './lock.js'
 
-export { LOCK_KINDS, type Lock, type LockKind } from './key-record.js'
+export { LOCK_KINDS, type Lock, type LockKind } from './lock.js'
 
 /**
  * How urgent an event is: `high` means that somebody should look at it now.

@@ -14,6 +14,7 @@ import type {
 
 export type * from './key-record.js'
 export type { KeyCounts, KeyPage, KeyQuery, ListingStore, PageQuery, UsePage } from './listing.js'
+export type { Lock, LockKind } from './lock.js'
 export type {
   ClientUse,
   CloseFindingOutcome,

@@ -8,7 +8,7 @@ import {
   type StoringDeployment,
   type VerificationRules,
 } from '../ports/deployment.js'
-import { isLocked } from '../ports/key-record.js'
+import { isLocked } from '../ports/lock.js'
 import type { KeyEntry, KeyRef, KeyState } from '../ports/store.js'
 import type { Possession } from '../possession/possession.js'
 import type { VerifiedKey } from '../tokens/provisioning-key.js'

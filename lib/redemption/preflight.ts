@@ -5,7 +5,7 @@ import type { PresentedRequest } from '../base/request.js'
 import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'
 import { loadKey } from '../jose/jwt.js'
 import { callStore, type Deployment } from '../ports/deployment.js'
-import { isLocked } from '../ports/key-record.js'
+import { isLocked } from '../ports/lock.js'
 import type { KeyEntry } from '../ports/store.js'
 import {
   type OpenProof,

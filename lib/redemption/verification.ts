@@ -10,7 +10,7 @@ import {
   type VerifyingDeployment,
 } from '../ports/deployment.js'
 import { isActive } from '../ports/issuer-state.js'
-import { isLocked } from '../ports/key-record.js'
+import { isLocked } from '../ports/lock.js'
 import type { KeyEntry } from '../ports/store.js'
 import {
   type Expectation,
