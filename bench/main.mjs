@@ -20,7 +20,7 @@ const PARTS = [
   'administration',
 ]
 const PAGE = new URL('../docs/performance.md', import.meta.url)
-const BLOCK = /(?<=<!-- bench: begin -->\n)[\s\S]*(?=<!-- bench: end -->)/
+const BLOCK = /(?<=<!-- bench: begin -->)[\s\S]*(?=<!-- bench: end -->)/
 
 const { values } = parseArgs({ options: { only: { type: 'string' }, docs: { type: 'boolean' } } })
 const chosen = values.only?.split(',') ?? PARTS
@@ -56,8 +56,13 @@ const load = loadavg()[1].toFixed(1)
 writeFileSync(new URL('results.json', import.meta.url), JSON.stringify({ machine, load, results }, null, 2))
 if (values.docs) {
   const sentence = `During the measurement, the load average of the machine (how many programs wanted to run at the same time) was ${load}.`
-  const text = `We measured with ${machine}. ${sentence}\n\n${markdownTable(results)}\n`
-  writeFileSync(PAGE, readFileSync(PAGE, 'utf8').replace(BLOCK, text))
+  const text = `\n\nWe measured with ${machine}.\n${sentence}\n\n${markdownTable(results)}\n\n`
+  const page = readFileSync(PAGE, 'utf8')
+  if (!BLOCK.test(page)) throw new Error('docs/performance.md has no place for the table')
+  writeFileSync(
+    PAGE,
+    page.replace(BLOCK, () => text),
+  )
 }
 const missed = Object.values(results)
   .flat()
