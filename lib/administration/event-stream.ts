@@ -24,7 +24,7 @@ const MOST_STREAMS = 50
 /** A page gets at most this many earlier events when it connects. */
 const MOST_EARLIER = 200
 
-/** Who asks for a stream, and from where on. */
+/** Who asks for a stream, and which events this reader has. */
 interface StreamRequest {
   readonly actor: string
   /** The id of the last event that the reader has. Default: it has none. */
@@ -61,7 +61,11 @@ export class EventStreams {
     res.write(HEARTBEAT)
   }
 
-  /** Ends a stream of the operator who has the most, unless the new reader would then have as many. */
+  /**
+   * Ends the oldest stream of the operator who has the most streams.
+   *
+   * @throws Problem if the new reader would then have as many
+   */
   #makeRoom(actor: string): void {
     const streamsOf = (name: string) => [...this.#open].filter(([, owner]) => owner === name)
     const most = [...this.#open.values()].map(streamsOf).reduce((a, b) => (b.length > a.length ? b : a))

@@ -122,7 +122,7 @@ const USUAL = {
   responses: ['report'],
 } satisfies Partial<Rule>
 
-/** Makes a rule, which names only what it has other than most rules. */
+/** Makes a rule. It names only what most rules do not have. */
 export function rule(special: Omit<Rule, keyof typeof USUAL> & Partial<Rule>): Rule {
   return { ...USUAL, ...special }
 }
