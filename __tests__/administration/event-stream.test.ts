@@ -142,6 +142,9 @@ describe('the stream of events', () => {
 
   it('is open for an operator, even if another operator has taken all readers', async () => {
     const readers = await Promise.all(Array.from({ length: 50 }, () => openStream(server)))
+    // A HEAD request takes no place, so it ends no stream.
+    expect((await send(server, 'head', '/admin/api/events').set({ [AS]: 'alice' })).status).toBe(200)
+    await expect(openStream(server)).rejects.toThrow('status 503')
     const alice = await openStream(server, '', 'alice')
     await readers[0]?.until(() => readers.some(({ isEnded }) => isEnded))
     expect(readers.filter(({ isEnded }) => isEnded)).toHaveLength(1)

@@ -45,11 +45,12 @@ export class EventStreams {
   serve(res: Response, { actor, after }: StreamRequest): void {
     // The reader has gone while authorize was deciding, so nothing would tell when this stream is over.
     if (isGone(res.req, res)) return
-    if (this.#open.size >= MOST_STREAMS) this.#makeRoom(actor)
+    const isShort = res.req.method === 'HEAD'
+    if (!isShort && this.#open.size >= MOST_STREAMS) this.#makeRoom(actor)
     // Proxies must not collect, compress or delay the lines.
     const headers = { 'Cache-Control': 'no-store, no-transform', 'X-Accel-Buffering': 'no' }
     res.writeHead(200, { ...headers, 'Content-Type': 'application/x-ndjson' })
-    if (res.req.method === 'HEAD') return void res.end()
+    if (isShort) return void res.end()
     this.#open.set(res, actor)
     const earlier = this.#log.after(after, MOST_EARLIER)
     res.write(earlier.map(lineOf).join(''))
