@@ -1,4 +1,4 @@
-import { decodeCanonical } from '../../lib/base/secret.js'
+import { decodeCanonical } from '../../lib/base/canonical-base64.js'
 
 describe('decodeCanonical', () => {
   it.each(['base64', 'base64url'] as const)('decodes %s in its only valid spelling', (encoding) => {

@@ -111,14 +111,3 @@ export function jwtsIn(text: string): readonly string[] {
 export function registrationTokensIn(text: string): readonly string[] {
   return text.split(/[^\w.-]+/).filter((word) => /^[\w-]{1,340}\.[\w-]{43}$/.test(word))
 }
-
-/**
- * Decodes a text in its only valid spelling: with no character that decoders skip, no spare bits, and the padding of its
- * encoding (RFC 4648 3.5). Otherwise a credential could be sent in a second spelling that no record matches.
- *
- * @returns `undefined` if the text has another spelling
- */
-export function decodeCanonical(text: string, encoding: 'base64' | 'base64url'): Buffer | undefined {
-  const bytes = Buffer.from(text, encoding)
-  return bytes.toString(encoding) === text ? bytes : undefined
-}

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import { decodeCanonical } from '../base/secret.js'
+import { decodeCanonical } from '../base/canonical-base64.js'
 import { certificateKey, certificateThumbprint, readCertificate } from '../certificates/certificate.js'
 import type { PublicJwk } from '../jose/jwk.js'
 import type { Client } from '../ports/client.js'

@@ -7,8 +7,8 @@ import {
   type VerifyKeyObjectInput,
   verify,
 } from 'node:crypto'
+import { decodeCanonical } from '../base/canonical-base64.js'
 import { parseObject } from '../base/object.js'
-import { decodeCanonical } from '../base/secret.js'
 import { type KeyAlgorithm, type ProofAlgorithm, proofAlgorithmsFor } from './jwk.js'
 
 /** A longer token is refused before it is parsed. */

@@ -1,6 +1,6 @@
+import { decodeCanonical } from '../base/canonical-base64.js'
 import { describeSecret, newFaults } from '../base/faults.js'
 import { list, object, type Reader, required, rule } from '../base/schema.js'
-import { decodeCanonical } from '../base/secret.js'
 import { type EventType, SEVERITY } from '../ports/events.js'
 import {
   DELIVERY_MEMBERS,

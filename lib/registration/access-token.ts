@@ -1,4 +1,5 @@
-import { decodeCanonical, hashSecret, randomSecret, Secret, secretMatches } from '../base/secret.js'
+import { decodeCanonical } from '../base/canonical-base64.js'
+import { hashSecret, randomSecret, Secret, secretMatches } from '../base/secret.js'
 import { CLIENT_ID, type Registration, type RegistrationToken } from '../ports/client.js'
 import { type Deployment, numericDate } from '../ports/deployment.js'
 
