@@ -3,64 +3,127 @@ import { isNetworkWithin } from '../base/network.js'
 import { isSubjectWithin } from '../clients/policy.js'
 import type { Client, ClientMetadata } from '../ports/client.js'
 import type { Deployment } from '../ports/deployment.js'
-import type {
-  Policy,
-  PolicyBounds,
-  PolicyOptions,
-  Rebinding,
-  ReplayContainment,
-  SenderConstraint,
-} from '../ports/policy-options.js'
+import type { Policy, PolicyBounds, PolicyOptions } from '../ports/policy-options.js'
 
-/** The defaults of a policy. `scopes` and most other lists have none. */
+/** Lists that are empty by default. */
+const EMPTY = {
+  scopes: [],
+  defaultScopes: [],
+  audiences: [],
+  subjects: [],
+  introspectAudiences: [],
+  registrationPolicies: [],
+} as const satisfies PolicyOptions
+
+/** The other defaults of a policy. */
 export const DEFAULTS = {
   lifetimeSeconds: 300,
   maxLifetimeSeconds: 900,
+  senderConstraint: 'none',
+  rebinding: 'refuse',
   maxBindings: 2,
+  onReplay: 'revoke',
+  requireSoftwareStatement: false,
   outstandingKeys: 1000,
   accessTokenLifetimeSeconds: 600,
-} as const
+} as const satisfies PolicyOptions
 
-type ListName = 'scopes' | 'audiences' | 'networks' | 'subjects' | 'accessTokenScopes' | 'clientScopes'
+/** How the outer policy, which is that of the deployment, bounds one member of a policy. */
+interface Bound<T> {
+  /** The member as the outer policy allows it. `undefined`: neither policy has it. */
+  narrow(own: T | undefined, outer: T | undefined): T | undefined
+  /** What the outer policy allows, for a fault. Lists need none. */
+  readonly allowed?: (outer: T | undefined) => string
+}
+
 type Within = (inner: string, outer: string) => boolean
 
 const same: Within = (inner, outer) => inner === outer
 
-/** The members that are lists, and when an entry is within an entry of the outer policy. */
-const LISTS: Record<ListName, Within> = {
-  scopes: same,
-  audiences: same,
-  networks: isNetworkWithin,
-  subjects: isSubjectWithin,
-  accessTokenScopes: same,
-  clientScopes: same,
+/** Each entry of the list must be within an entry of the outer list. */
+function entriesWithin(within: Within): Bound<readonly string[]> {
+  return {
+    narrow(own, outer) {
+      if (own === undefined || outer === undefined) return own ?? outer
+      return own.filter((one) => outer.some((other) => within(one, other)))
+    },
+  }
 }
 
-/** Members with a default. `confirmWithinSeconds` has none. */
-const LIMITS = ['maxLifetimeSeconds', 'maxBindings', 'outstandingKeys', 'accessTokenLifetimeSeconds'] as const
-const COUNTS = [...LIMITS, 'confirmWithinSeconds'] as const
+/** @param otherwise the greatest number if the outer policy has none */
+function atMost(otherwise?: number): Bound<number> {
+  const most = (outer: number | undefined) => outer ?? otherwise ?? Number.POSITIVE_INFINITY
+  return {
+    narrow: (own, outer) => (own === undefined ? outer : Math.min(own, most(outer))),
+    allowed: (outer) => `at most ${most(outer)}`,
+  }
+}
 
-/** Notes contradictions within a policy, and members that exceed the outer policy, which is that of the deployment. */
+/** Other members bound it: see `noteContradictions` and `completePolicy`. */
+const INHERITED = { narrow: <T>(own: T | undefined, outer: T | undefined) => own ?? outer }
+
+/** The bound of each member. */
+const BOUNDS: { readonly [K in keyof PolicyOptions]-?: Bound<NonNullable<PolicyOptions[K]>> } = {
+  scopes: entriesWithin(same),
+  audiences: entriesWithin(same),
+  networks: entriesWithin(isNetworkWithin),
+  subjects: entriesWithin(isSubjectWithin),
+  accessTokenScopes: entriesWithin(same),
+  clientScopes: entriesWithin(same),
+  maxLifetimeSeconds: atMost(DEFAULTS.maxLifetimeSeconds),
+  maxBindings: atMost(),
+  outstandingKeys: atMost(),
+  accessTokenLifetimeSeconds: atMost(),
+  confirmWithinSeconds: atMost(),
+  // A client may add a constraint, or replace `dpop` by `mtls` and the reverse.
+  senderConstraint: {
+    narrow: (own, outer) => (own === undefined || own === 'none' ? (outer ?? own) : own),
+    allowed: String,
+  },
+  requireSoftwareStatement: { narrow: (own, outer) => outer || own, allowed: String },
+  // `refuse` is within both other values. `replace` and `add` are not within each other.
+  rebinding: {
+    narrow: (own, outer) =>
+      own === undefined || outer === undefined || own === outer ? (own ?? outer) : 'refuse',
+    allowed: (outer) => [...new Set([outer, 'refuse'])].join(' or '),
+  },
+  // `flag` is less strict, so the outer policy can forbid it.
+  onReplay: { narrow: (own, outer) => (outer === 'revoke' ? outer : (own ?? outer)), allowed: String },
+  // These add up, because each registration policy allows less.
+  registrationPolicies: { narrow: (own = [], outer = []) => [...new Set([...outer, ...own])] },
+  // Each client needs its own permission to introspect others.
+  introspectAudiences: { narrow: (own) => own },
+  defaultScopes: INHERITED,
+  lifetimeSeconds: INHERITED,
+}
+
+const NAMES = Object.keys(BOUNDS) as (keyof PolicyOptions)[]
+
+function boundOf(name: keyof PolicyOptions): Bound<unknown> {
+  return BOUNDS[name] as Bound<unknown>
+}
+
+/** Notes members that exceed the outer policy, and contradictions within a policy. */
 export function validatePolicy(path: string, own: PolicyOptions, outer: PolicyBounds, faults: Faults): void {
-  for (const name of Object.keys(LISTS) as ListName[]) {
-    noteBeyond(join(path, name), own[name], outer[name], {
-      within: LISTS[name],
-      of: `policy.${name}`,
-      faults,
-    })
+  for (const name of NAMES) {
+    const [value, outerValue, bound] = [own[name], outer[name], boundOf(name)]
+    if (Array.isArray(value)) {
+      noteBeyond(join(path, name), value, bound.narrow(value, outerValue), { of: `policy.${name}`, faults })
+    } else if (value !== undefined && value !== bound.narrow(value, outerValue)) {
+      const got = typeof value === 'string' ? `'${value}'` : String(value)
+      faults.add(join(path, name), `${bound.allowed?.(outerValue)}, as policy.${name} says`, got)
+    }
   }
+  noteContradictions(path, own, outer, faults)
+}
+
+/** Notes members that exceed another member. */
+function noteContradictions(path: string, own: PolicyOptions, outer: PolicyBounds, faults: Faults): void {
   const scopes = own.scopes ?? outer.scopes ?? []
-  const exactly = (of: string) => ({ within: same, of, faults })
   for (const name of ['defaultScopes', 'clientScopes'] as const)
-    noteBeyond(join(path, name), own[name], scopes, exactly(join(path, 'scopes')))
+    noteBeyond(join(path, name), own[name], scopes, { of: join(path, 'scopes'), faults })
   const introspected = join(path, 'introspectAudiences')
-  noteBeyond(introspected, own.introspectAudiences, outer.audiences, exactly('policy.audiences'))
-  for (const name of COUNTS) {
-    const most = mostOf(name, outer)
-    if ((own[name] ?? 0) > most)
-      faults.add(join(path, name), `at most ${most}, as policy.${name} says`, String(own[name]))
-  }
-  noteLoosened(path, own, outer, faults)
+  noteBeyond(introspected, own.introspectAudiences, outer.audiences, { of: 'policy.audiences', faults })
   const cap = own.maxLifetimeSeconds ?? outer.maxLifetimeSeconds ?? DEFAULTS.maxLifetimeSeconds
   if ((own.lifetimeSeconds ?? 0) > cap) {
     faults.add(
@@ -71,42 +134,15 @@ export function validatePolicy(path: string, own: PolicyOptions, outer: PolicyBo
   }
 }
 
-/** Notes members that lift a requirement of an outer policy, or allow something else than it allows. */
-function noteLoosened(path: string, own: PolicyOptions, outer: PolicyBounds, faults: Faults): void {
-  if (own.senderConstraint === 'none' && (outer.senderConstraint ?? 'none') !== 'none') {
-    faults.add(
-      join(path, 'senderConstraint'),
-      `${outer.senderConstraint}, as policy.senderConstraint says`,
-      "'none'",
-    )
-  }
-  if (own.requireSoftwareStatement === false && outer.requireSoftwareStatement === true)
-    faults.add(
-      join(path, 'requireSoftwareStatement'),
-      'true, as policy.requireSoftwareStatement says',
-      'false',
-    )
-  const { rebinding } = own
-  if (rebinding !== undefined && rebinding !== rebindingWithin(own, outer)) {
-    const left = [...new Set([outer.rebinding, 'refuse'])].join(' or ')
-    faults.add(join(path, 'rebinding'), `${left}, as policy.rebinding says`, `'${rebinding}'`)
-  }
-  if (own.onReplay === 'flag' && containment(own, outer) !== 'flag')
-    faults.add(join(path, 'onReplay'), 'revoke, as policy.onReplay says', "'flag'")
-}
-
+/** Notes the entries of a list that another list does not have. */
 function noteBeyond(
   path: string,
-  inner: readonly string[] | undefined,
-  outer: readonly string[] | undefined,
-  { within, of, faults }: { within: Within; of: string; faults: Faults },
+  list: readonly string[] = [],
+  allowed: unknown,
+  { of, faults }: { readonly of: string; readonly faults: Faults },
 ): void {
-  const beyond = outer === undefined ? [] : (inner?.filter((one) => !isWithinAny(one, outer, within)) ?? [])
+  const beyond = list.filter((one) => !(allowed as readonly string[]).includes(one))
   if (beyond.length > 0) faults.add(path, `only what ${of} allows`, beyond.map(describe).join(', '))
-}
-
-function isWithinAny(one: string, outer: readonly string[], within: Within): boolean {
-  return outer.some((other) => within(one, other))
 }
 
 /**
@@ -150,75 +186,21 @@ export function completePolicy(
   outer: PolicyBounds,
   registered: Policy['registeredConstraints'] = [],
 ): Policy {
-  const scopes = narrow('scopes', own, outer) ?? []
-  const maxLifetimeSeconds = least('maxLifetimeSeconds', own, outer)
-  const lifetime = own.lifetimeSeconds ?? outer.lifetimeSeconds ?? DEFAULTS.lifetimeSeconds
+  const narrowed = NAMES.map((name) => [name, boundOf(name).narrow(own[name], outer[name])] as const)
+  const present = Object.fromEntries(narrowed.filter(([, value]) => value !== undefined)) as PolicyOptions
+  const policy = { ...EMPTY, ...DEFAULTS, ...present }
+  const { scopes, networks, confirmWithinSeconds, accessTokenScopes, clientScopes } = policy
   return Object.freeze({
+    ...policy,
     scopes: new Set(scopes),
-    defaultScopes: (own.defaultScopes ?? outer.defaultScopes ?? []).filter((scope) => scopes.includes(scope)),
-    audiences: narrow('audiences', own, outer) ?? [],
-    lifetimeSeconds: Math.min(lifetime, maxLifetimeSeconds),
-    maxLifetimeSeconds,
+    defaultScopes: policy.defaultScopes.filter((scope) => scopes.includes(scope)),
+    lifetimeSeconds: Math.min(policy.lifetimeSeconds, policy.maxLifetimeSeconds),
+    introspectAudiences: policy.introspectAudiences.filter((one) => outer.audiences.includes(one)),
     // The list is empty if all networks of a client are outside. An empty list must not mean "anywhere".
-    networks: narrow('networks', own, outer),
-    subjects: narrow('subjects', own, outer) ?? [],
-    // Never inherited from the deployment: each client needs its own permission to introspect others.
-    introspectAudiences: (own.introspectAudiences ?? []).filter((one) => outer.audiences.includes(one)),
-    senderConstraint: stricter(own, outer),
-    rebinding: rebindingWithin(own, outer),
-    maxBindings: least('maxBindings', own, outer),
-    confirmWithinSeconds: shorter(own.confirmWithinSeconds, outer.confirmWithinSeconds),
-    onReplay: containment(own, outer),
+    networks,
+    confirmWithinSeconds,
+    accessTokenScopes: accessTokenScopes && new Set(accessTokenScopes),
+    clientScopes: clientScopes && new Set(clientScopes),
     registeredConstraints: registered,
-    // These add up, because each registration policy allows less.
-    registrationPolicies: [
-      ...new Set([...(outer.registrationPolicies ?? []), ...(own.registrationPolicies ?? [])]),
-    ],
-    requireSoftwareStatement: [outer, own].some((one) => one.requireSoftwareStatement === true),
-    outstandingKeys: least('outstandingKeys', own, outer),
-    accessTokenScopes: narrowSet('accessTokenScopes', own, outer),
-    clientScopes: narrowSet('clientScopes', own, outer),
-    accessTokenLifetimeSeconds: least('accessTokenLifetimeSeconds', own, outer),
   })
-}
-
-function narrow(name: ListName, own: PolicyOptions, outer: PolicyBounds): readonly string[] | undefined {
-  const [inner, bounds] = [own[name], outer[name]]
-  if (inner === undefined || bounds === undefined) return inner ?? bounds
-  return inner.filter((one) => isWithinAny(one, bounds, LISTS[name]))
-}
-
-function narrowSet(name: ListName, own: PolicyOptions, outer: PolicyBounds): ReadonlySet<string> | undefined {
-  const list = narrow(name, own, outer)
-  return list && new Set(list)
-}
-
-/** A client may add a constraint, or replace `dpop` by `mtls` and the reverse. It cannot lift the outer constraint. */
-function stricter(own: PolicyOptions, outer: PolicyBounds): SenderConstraint {
-  const isLifted = own.senderConstraint === undefined || own.senderConstraint === 'none'
-  return (isLifted ? outer.senderConstraint : own.senderConstraint) ?? 'none'
-}
-
-/** `refuse` is within both other values. `replace` and `add` are not within each other. */
-function rebindingWithin(own: PolicyOptions, outer: PolicyBounds): Rebinding {
-  const wanted = own.rebinding ?? outer.rebinding ?? 'refuse'
-  return wanted === (outer.rebinding ?? wanted) ? wanted : 'refuse'
-}
-
-/** `flag` is less strict, so the outer policy can forbid it. */
-function containment(own: PolicyOptions, outer: PolicyBounds): ReplayContainment {
-  return outer.onReplay === 'revoke' ? 'revoke' : (own.onReplay ?? outer.onReplay ?? 'revoke')
-}
-
-function least(name: (typeof LIMITS)[number], own: PolicyOptions, outer: PolicyBounds): number {
-  return Math.min(own[name] ?? outer[name] ?? DEFAULTS[name], mostOf(name, outer))
-}
-
-function shorter(own: number | undefined, outer: number | undefined): number | undefined {
-  return own === undefined || outer === undefined ? (own ?? outer) : Math.min(own, outer)
-}
-
-/** Only the greatest lifetime has a bound by default. */
-function mostOf(name: (typeof COUNTS)[number], outer: PolicyBounds): number {
-  return outer[name] ?? (name === 'maxLifetimeSeconds' ? DEFAULTS[name] : Number.POSITIVE_INFINITY)
 }
