@@ -69,6 +69,7 @@ const CLOSED_TO_PROTOCOL =
 const GLOBALS_CLOSED_TO_PROTOCOL = /^(process|console|setTimeout|setInterval|setImmediate)$/
 const NAMES_THAT_SAY_NOTHING = /^(utils?|helpers?|common|types)$/
 const BELOW_LINES = { file: 250, function: 40 }
+const MOST_PARAMETERS = 4
 
 /** The most files of which each imports the next at run time. Lower it when the chain shrinks. */
 const LONGEST_CHAIN = 12
@@ -212,6 +213,15 @@ describe('the architecture of lib', () => {
         .map(({ name, line, lines }) => `${path}:${line} ${name} has ${lines} lines`),
     )
     expect(long).toEqual([])
+  })
+
+  it(`gives a function at most ${MOST_PARAMETERS} parameters`, () => {
+    const many = faults(({ path, functions }) =>
+      functions
+        .filter(({ parameters }) => parameters > MOST_PARAMETERS)
+        .map(({ name, line, parameters }) => `${path}:${line} ${name} has ${parameters} parameters`),
+    )
+    expect(many).toEqual([])
   })
 })
 

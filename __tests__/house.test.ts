@@ -61,11 +61,11 @@ describe('the measures of the house', () => {
   })
 
   it('count the lines of a function with and without the functions in it', () => {
-    write({ 'a.ts': 'function outer() {\n  return () => {\n    //\n    return 1\n  }\n}\n' })
+    write({ 'a.ts': 'function outer(a, { b }) {\n  return () => {\n    //\n    return 1\n  }\n}\n' })
     const [source] = readTree(folder)
     expect(source?.functions).toEqual([
-      { name: 'outer', line: 1, lines: 6, ownLines: 3, isNested: false },
-      { name: 'outer', line: 2, lines: 4, ownLines: 4, isNested: true },
+      { name: 'outer', line: 1, lines: 6, parameters: 2, ownLines: 3, isNested: false },
+      { name: 'outer', line: 2, lines: 4, parameters: 0, ownLines: 4, isNested: true },
     ])
   })
 

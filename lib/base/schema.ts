@@ -157,9 +157,11 @@ export function noteRepeated(
 export function noteExclusive(
   value: unknown,
   [one, other]: readonly [string, string],
-  path: string,
-  faults: Faults,
-  expected = `either ${one} or ${other}`,
+  {
+    path,
+    faults,
+    expected = `either ${one} or ${other}`,
+  }: { readonly path: string; readonly faults: Faults; readonly expected?: string },
 ): void {
   if (isObject(value) && (value[one] === undefined) === (value[other] === undefined))
     faults.add(path, expected, value[one] === undefined ? 'neither' : 'both')

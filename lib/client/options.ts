@@ -155,7 +155,7 @@ const aScope = text('scopes, separated by single spaces', /^[!#-[\]-~]+( [!#-[\]
 const aName = text('a text that is not empty', /./)
 
 const readCredentials: Reader<ClientCredentials> = (value, path, faults) => {
-  noteExclusive(value, ['secret', 'signer'], path, faults)
+  noteExclusive(value, ['secret', 'signer'], { path, faults })
   const read = object<{ id: string; secret?: SecretSource; signer?: Signer }>(
     { id: required(aName), secret: aSecret, signer: aSigner },
     'an object with id, and secret or signer',
@@ -188,7 +188,7 @@ const readOptions = object<ProvisionOptions>({
 export function parseOptions(options: ProvisionOptions): Settings {
   const faults = newFaults()
   const given = readOptions(options, '', faults)
-  noteExclusive(options, ['key', 'client'], 'key', faults, 'either key or client')
+  noteExclusive(options, ['key', 'client'], { path: 'key', faults })
   const { action, subject, client, metadata, renewAfterSeconds, signer } = given
   const needsState = action === 'bind' || action === 'register'
   if (needsState && isObject(options) && options.state === undefined)

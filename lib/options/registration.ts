@@ -173,7 +173,7 @@ const readIssuerMembers = object<
 )
 
 const readIssuer: typeof readIssuerMembers = (value, path, faults) => {
-  noteExclusive(value, ['key', 'jwks'], path, faults)
+  noteExclusive(value, ['key', 'jwks'], { path, faults })
   return readIssuerMembers(value, path, faults)
 }
 

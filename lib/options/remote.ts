@@ -163,7 +163,7 @@ export function introspectionReader(isLocal: boolean): Reader<(parts: RemotePart
   )
   return (value, path, faults) => {
     const { endpoint, clientId, ...read } = readMembers(value, path, faults)
-    noteExclusive(value, ['clientSecret', 'clientKey'], join(path, 'clientSecret'), faults)
+    noteExclusive(value, ['clientSecret', 'clientKey'], { path: join(path, 'clientSecret'), faults })
     const secret = new Secret(String(read.clientSecret))
     return ({ issuer, now, fetching }) => {
       const authenticate =

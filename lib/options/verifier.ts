@@ -77,7 +77,7 @@ export function parseVerifierOptions(options: VerifierOptions): VerifierConfig {
   const given = requireObject(options, faults)
   const read = READERS[isLocalIssuer(given.issuer) ? 'local' : 'remote'](given, '', faults)
   const rateLimits = read.rateLimit ?? readRateLimits({}, '', faults)
-  noteExclusive(options, ['store', 'introspection'], 'store', faults, STATE)
+  noteExclusive(options, ['store', 'introspection'], { path: 'store', faults, expected: STATE })
   faults.throwIfAny(read.docs?.url)
 
   const { verification, reservations, http, telemetry } = completeShared(read)

@@ -6,6 +6,7 @@ import {
   isNode,
   type Node,
   nameIn,
+  parametersOf,
   parse,
   type Syntax,
   type Visited,
@@ -22,6 +23,7 @@ export interface MeasuredFunction extends Named {
   readonly lines: number
   /** Its lines, excluding the functions in it. */
   readonly ownLines: number
+  readonly parameters: number
   /** Whether it is in another function, whose lines include it. */
   readonly isNested: boolean
 }
@@ -104,6 +106,7 @@ function functionsAmong(visited: readonly Visited[]): MeasuredFunction[] {
       name,
       line,
       lines,
+      parameters: parametersOf(node).length,
       ownLines: lines - (nestedLines.get(node) ?? 0),
       isNested: outerOf(each) !== undefined,
     }

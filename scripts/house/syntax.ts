@@ -102,6 +102,12 @@ export function functionBodyOf(node: Node): Node | undefined {
   return isNode(body) ? body : undefined
 }
 
+/** The parameters of a function. */
+export function parametersOf(node: Node): readonly unknown[] {
+  const { params } = (node['function'] ?? node) as { readonly params?: readonly unknown[] }
+  return params ?? []
+}
+
 export function nameIn(node: Node): string | undefined {
   const named = [node['identifier'], node['key'], node['id']].find((each) => isNode(each)) as Node | undefined
   return typeof named?.['value'] === 'string' ? named['value'] : undefined

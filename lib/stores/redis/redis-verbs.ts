@@ -113,10 +113,9 @@ export function changeKeyInFull<T extends string>(
   verb: KeyVerb<T>,
   { clientId, jti }: KeyRef,
   operands: readonly string[],
-  call = nextCall(),
 ): Promise<FullAnswer<T>> {
   const keys = keysOf(names.ofClient(clientId), verb.script, jti)
-  return runVerbInFull(redis, verb, keys, [String(seconds()), clientId, call, ...operands])
+  return runVerbInFull(redis, verb, keys, [String(seconds()), clientId, nextCall(), ...operands])
 }
 
 /** The same for a verb that answers only a word. */
@@ -129,8 +128,7 @@ export function readKey<T>(
   { redis, names, seconds }: RedisContext,
   script: KeyScript,
   { clientId, jti }: KeyRef,
-  operands: readonly string[],
-  read: (reply: unknown) => T,
+  { operands = [], read }: { readonly operands?: readonly string[]; readonly read: (reply: unknown) => T },
 ): Promise<T> {
   const keys = keysOf(names.ofClient(clientId), script, jti)
   return redis.run(script, keys, [String(seconds()), clientId, ...operands], read)

@@ -150,8 +150,9 @@ function recordVerbs(context: RedisContext): Pick<ProvisioningStore, 'record' | 
       const operands = operandsOf(key, { outstanding, maxRetentionSeconds, looks })
       return changeKey(context, VERBS.record, key, operands)
     },
-    find: (ref) => readKey(context, SCRIPTS.find, ref, [], (reply) => entryFrom(ref, reply)),
-    recall: (ref, ownerId) => readKey(context, SCRIPTS.recall, ref, [textOf(ownerId)], recollectionFrom),
+    find: (ref) => readKey(context, SCRIPTS.find, ref, { read: (reply) => entryFrom(ref, reply) }),
+    recall: (ref, ownerId) =>
+      readKey(context, SCRIPTS.recall, ref, { operands: [textOf(ownerId)], read: recollectionFrom }),
   }
 }
 
@@ -169,7 +170,7 @@ function redemptionVerbs(context: RedisContext): Pick<ProvisioningStore, 'redeem
       }
       const reserveOrGiveBack = () => {
         const operands = [textOf(attempt), ...leaseOperands(lease, context.seconds())]
-        return changeKey(context, VERBS.redeem, ref, operands, call).catch((error) => {
+        return changeKey({ ...context, nextCall: () => call }, VERBS.redeem, ref, operands).catch((error) => {
           giveBack()
           throw error
         })
