@@ -1,5 +1,5 @@
 import { DEPLOYMENT_CHECKS } from '../checks/deployment/checks.js'
-import { Deployment } from '../checks/deployment/deployment.js'
+import { DeploymentUnderTest } from '../checks/deployment/deployment-under-test.js'
 import type { DeploymentSettings } from '../checks/deployment/session.js'
 import { authorityOf, FINGERPRINT } from '../client/node/pinned-fetch.js'
 import { isProtected, readSecret } from '../client/options.js'
@@ -42,7 +42,7 @@ export const CHECK: Command = {
   options: OPTIONS,
   notes: NOTES,
   async run(given, surroundings) {
-    const deployment = new Deployment(await readSettings(given, surroundings))
+    const deployment = new DeploymentUnderTest(await readSettings(given, surroundings))
     const { issuer } = deployment.settings
     return runCheckCommand(
       {

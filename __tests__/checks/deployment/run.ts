@@ -1,6 +1,6 @@
 import type { CheckResult } from '../../../lib/checks/check.js'
 import { DEPLOYMENT_CHECKS } from '../../../lib/checks/deployment/checks.js'
-import { Deployment } from '../../../lib/checks/deployment/deployment.js'
+import { DeploymentUnderTest } from '../../../lib/checks/deployment/deployment-under-test.js'
 import type { DeploymentSettings } from '../../../lib/checks/deployment/session.js'
 import { runChecks } from '../../../lib/checks/run-checks.js'
 import { type SelectionOptions, selectChecks } from '../../../lib/checks/selection.js'
@@ -11,11 +11,11 @@ export async function check(
   selection: SelectionOptions = {},
 ): Promise<{
   readonly results: readonly CheckResult[]
-  readonly deployment: Deployment
+  readonly deployment: DeploymentUnderTest
   readonly left: number
 }> {
   const { signal } = new AbortController()
-  const deployment = new Deployment(settings)
+  const deployment = new DeploymentUnderTest(settings)
   const results = await runChecks(DEPLOYMENT_CHECKS, {
     context: deployment,
     selection: selectChecks(DEPLOYMENT_CHECKS, selection),

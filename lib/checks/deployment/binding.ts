@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { ASSERTION_TYPE } from '../../base/oauth-names.js'
 import { makeToken, newPair, type ProofPair } from '../../testing/forged-token.js'
 import { type Check, CheckEnd, inGroup, PASSED, skipped } from '../check.js'
-import type { Deployment, IssuedKey, TestDevice } from './deployment.js'
+import type { DeploymentUnderTest, IssuedKey, TestDevice } from './deployment-under-test.js'
 import type { Exchange } from './exchange.js'
 import { isRefused, type Place, present, schemeOf } from './places.js'
 
@@ -12,7 +12,7 @@ const BIND_SCOPE = 'provision:bind'
  * Can a device enroll, once with each key? The last two checks use the key again, so the server deletes the device.
  * Nothing else deletes it: only operators can.
  */
-export const BINDING_CHECKS = inGroup<Check<Deployment>>({ group: 'Binding' }, [
+export const BINDING_CHECKS = inGroup<Check<DeploymentUnderTest>>({ group: 'Binding' }, [
   {
     id: 'bind-works',
     title: 'a device can bind its public key',
@@ -72,7 +72,7 @@ export const BINDING_CHECKS = inGroup<Check<Deployment>>({ group: 'Binding' }, [
 ])
 
 /** The server deletes a device when somebody uses its key again. */
-function testDevice(deployment: Deployment, device: Omit<TestDevice, 'remove'>): TestDevice {
+function testDevice(deployment: DeploymentUnderTest, device: Omit<TestDevice, 'remove'>): TestDevice {
   return {
     ...device,
     async remove(signal) {
@@ -83,7 +83,7 @@ function testDevice(deployment: Deployment, device: Omit<TestDevice, 'remove'>):
 }
 
 /** Gets a key for a new device. @throws CheckEnd if no device may be enrolled */
-async function issueForDevice(deployment: Deployment, signal: AbortSignal): Promise<IssuedKey> {
+async function issueForDevice(deployment: DeploymentUnderTest, signal: AbortSignal): Promise<IssuedKey> {
   const { devicePrefix } = deployment.settings
   if (devicePrefix === undefined)
     throw new CheckEnd(skipped('there is no test device; allow some with --device-prefix'))
@@ -101,11 +101,11 @@ interface Binding {
   readonly pair: ProofPair
 }
 
-function bind(deployment: Deployment, binding: Binding, signal: AbortSignal): Promise<Exchange> {
+function bind(deployment: DeploymentUnderTest, binding: Binding, signal: AbortSignal): Promise<Exchange> {
   return present(deployment, { place: bindingPlace(deployment, binding), key: binding.key }, signal)
 }
 
-function bindingPlace(deployment: Deployment, { key, pair }: Binding): Place {
+function bindingPlace(deployment: DeploymentUnderTest, { key, pair }: Binding): Place {
   const url = deployment.endpoint('provisioning_binding_endpoint')
   const claims = { aud: url, key_id: key.exchange.json['key_id'], iat: deployment.now }
   const proof = makeToken({ header: { alg: 'ES256', typ: 'provisioning-binding+jwt' }, claims }, pair.sign)
@@ -129,7 +129,7 @@ function isBound({ status, json }: Exchange): boolean {
 
 /** Asks for a key as the device, with a client assertion. */
 function authenticate(
-  deployment: Deployment,
+  deployment: DeploymentUnderTest,
   { clientId, pair, key }: Omit<TestDevice, 'remove'>,
   signal: AbortSignal,
 ): Promise<Exchange> {
@@ -144,7 +144,7 @@ function authenticate(
   return deployment.requestKey({ form, credentials: {}, ...(key.pair !== undefined && { pair }) }, signal)
 }
 
-function deviceOf({ device }: Deployment): TestDevice {
+function deviceOf({ device }: DeploymentUnderTest): TestDevice {
   if (device === undefined) throw new CheckEnd(skipped('no device is enrolled'))
   return device
 }

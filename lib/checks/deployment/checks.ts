@@ -3,7 +3,7 @@ import { BINDING_CHECKS } from './binding.js'
 import { CLAIM_CHECKS } from './claims.js'
 import { CLIENT_AUTHENTICATION_CHECKS } from './client-authentication.js'
 import { CONNECTION_CHECKS } from './connection.js'
-import type { Deployment } from './deployment.js'
+import type { DeploymentUnderTest } from './deployment-under-test.js'
 import { DISCOVERY_CHECKS } from './discovery.js'
 import { DPOP_CHECKS } from './dpop.js'
 import { ERROR_CHECKS } from './errors.js'
@@ -11,14 +11,14 @@ import { FORGERY_CHECKS } from './forgeries.js'
 import { ISSUANCE_CHECKS } from './issuance.js'
 import { LIFECYCLE_CHECKS } from './lifecycle.js'
 import { PROCESS_CHECKS } from './processes.js'
+import { PROXY_CHECKS } from './proxy.js'
 import { REDEMPTION_CHECKS, REPLAY_CHECKS } from './redemption.js'
-import { PROXY_CHECKS } from './surroundings.js'
 
 /** A check can wait for a rate limit. Each request has a shorter limit of its own. */
 const TIMEOUT_SECONDS = 300
 
 /** All checks of a deployment, in their order: harmless ones first. */
-export const DEPLOYMENT_CHECKS: readonly Check<Deployment>[] = [
+export const DEPLOYMENT_CHECKS: readonly Check<DeploymentUnderTest>[] = [
   ...CONNECTION_CHECKS,
   ...DISCOVERY_CHECKS,
   ...ISSUANCE_CHECKS,

@@ -4,7 +4,7 @@ import { basicAuth } from '../../base/secret.js'
 import type { Claims } from '../../jose/jws.js'
 import { makeToken, newPair } from '../../testing/forged-token.js'
 import { type Check, type CheckDescription, type Finding, inGroup, skipped } from '../check.js'
-import type { Deployment, KeyRequest } from './deployment.js'
+import type { DeploymentUnderTest, KeyRequest } from './deployment-under-test.js'
 import type { Exchange } from './exchange.js'
 import { refused } from './issuance.js'
 
@@ -18,7 +18,7 @@ const invented = () => randomBytes(24).toString('base64url')
 
 /** Wrong credentials, each of which the token endpoint must refuse. */
 const MATRIX: readonly (CheckDescription & {
-  readonly of: (deployment: Deployment) => Credentials
+  readonly of: (deployment: DeploymentUnderTest) => Credentials
   /** Whether the request itself is wrong, so that the error can also be `invalid_request`. */
   readonly isMalformed?: boolean
 })[] = [
@@ -72,10 +72,10 @@ const MATRIX: readonly (CheckDescription & {
 ]
 
 /** Does the token endpoint know its clients? */
-export const CLIENT_AUTHENTICATION_CHECKS = inGroup<Check<Deployment>>(GROUP, [
+export const CLIENT_AUTHENTICATION_CHECKS = inGroup<Check<DeploymentUnderTest>>(GROUP, [
   ...MATRIX.map(({ of, isMalformed = false, ...texts }) => ({
     ...texts,
-    async run(deployment: Deployment, signal: AbortSignal) {
+    async run(deployment: DeploymentUnderTest, signal: AbortSignal) {
       return refusedFor(deployment, await askAs(deployment, of(deployment), signal), isMalformed)
     },
   })),
@@ -101,7 +101,7 @@ export const CLIENT_AUTHENTICATION_CHECKS = inGroup<Check<Deployment>>(GROUP, [
   },
 ])
 
-async function compareRefusals(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
+async function compareRefusals(deployment: DeploymentUnderTest, signal: AbortSignal): Promise<Finding> {
   if (deployment.isLocal) return skipped('a local deployment explains every refusal')
   const { clientId } = deployment.settings
   const known = { credentials: { Authorization: basicAuth(clientId, invented()) } }
@@ -113,13 +113,13 @@ async function compareRefusals(deployment: Deployment, signal: AbortSignal): Pro
   return deployment.expect(unknown, isSame, 'the same answer as for a wrong secret')
 }
 
-const strangerOf = ({ settings }: Deployment): Credentials => ({
+const strangerOf = ({ settings }: DeploymentUnderTest): Credentials => ({
   credentials: { Authorization: basicAuth(`${settings.clientId}-check`, invented()) },
 })
 
 /** Asks for a key as the test client does, but with other credentials. */
 function askAs(
-  deployment: Deployment,
+  deployment: DeploymentUnderTest,
   { credentials = {}, form = {} }: Credentials,
   signal: AbortSignal,
 ): Promise<Exchange> {
@@ -127,7 +127,7 @@ function askAs(
 }
 
 /** The credentials must be the reason of the refusal. */
-function refusedFor(deployment: Deployment, exchange: Exchange, isMalformed: boolean): Finding {
+function refusedFor(deployment: DeploymentUnderTest, exchange: Exchange, isMalformed: boolean): Finding {
   const errors = ['invalid_client', ...(isMalformed ? ['invalid_request'] : [])]
   const isReason = exchange.status === 401 || errors.includes(String(exchange.json['error']))
   const expected = isMalformed ? `${EXPECTED}, or status 400 with invalid_request` : EXPECTED
@@ -136,7 +136,7 @@ function refusedFor(deployment: Deployment, exchange: Exchange, isMalformed: boo
 }
 
 function assertionOf(
-  { settings: { clientId, issuer }, now }: Deployment,
+  { settings: { clientId, issuer }, now }: DeploymentUnderTest,
   header: Claims,
   signInput: (input: Buffer) => Buffer,
 ): Credentials {

@@ -1,6 +1,6 @@
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import { type Check, type Finding, failed, inGroup, PASSED, skipped, warning } from '../check.js'
-import type { Deployment } from './deployment.js'
+import type { DeploymentUnderTest } from './deployment-under-test.js'
 import type { Exchange, Outgoing } from './exchange.js'
 
 const LOCAL = 'the issuer is local, without TLS'
@@ -10,7 +10,7 @@ const DAY = 86_400_000
 const REFUSED = 'status 403, or no connection'
 
 /** Is the deployment there, and can nobody read its traffic? */
-export const CONNECTION_CHECKS = inGroup<Check<Deployment>>({ group: 'Connection' }, [
+export const CONNECTION_CHECKS = inGroup<Check<DeploymentUnderTest>>({ group: 'Connection' }, [
   {
     id: 'reachable',
     title: 'the deployment answers over a trusted connection',
@@ -83,7 +83,7 @@ export const CONNECTION_CHECKS = inGroup<Check<Deployment>>({ group: 'Connection
   },
 ])
 
-async function checkCleartext(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
+async function checkCleartext(deployment: DeploymentUnderTest, signal: AbortSignal): Promise<Finding> {
   if (deployment.isLocal) return skipped(LOCAL)
   const { json } = await deployment.getMetadata(signal)
   const endpoint = json['token_endpoint']
@@ -113,7 +113,7 @@ async function checkCleartext(deployment: Deployment, signal: AbortSignal): Prom
 
 /** Sends a request over plain HTTP. `undefined` if no server accepts it there. */
 export async function sendInClear(
-  deployment: Deployment,
+  deployment: DeploymentUnderTest,
   outgoing: Outgoing,
   signal: AbortSignal,
 ): Promise<Exchange | undefined> {
@@ -124,7 +124,7 @@ export async function sendInClear(
 }
 
 /** The URL for plain HTTP of an endpoint. `undefined` if its port is not known. */
-export function cleartextUrl({ settings }: Deployment, endpoint: string): string | undefined {
+export function cleartextUrl({ settings }: DeploymentUnderTest, endpoint: string): string | undefined {
   const { hostname, port: own, pathname } = new URL(endpoint)
   const port = settings.cleartextPort ?? (own === '' ? 80 : undefined)
   return port === undefined ? undefined : `http://${hostname}:${port}${pathname}`
@@ -132,7 +132,7 @@ export function cleartextUrl({ settings }: Deployment, endpoint: string): string
 
 /** Makes a TLS connection. Nothing is sent over it. */
 async function handshake(
-  deployment: Deployment,
+  deployment: DeploymentUnderTest,
   signal: AbortSignal,
   versions: Pick<ConnectionOptions, 'minVersion' | 'maxVersion' | 'ciphers'> = {},
 ): Promise<TLSSocket> {

@@ -3,10 +3,10 @@ import { isProtected } from '../../client/options.js'
 import { algorithmsFor, isPrivateJwk } from '../../jose/jwk.js'
 import { importKey } from '../../testing/forged-token.js'
 import { type Check, type Finding, failed, inGroup, PASSED, warning } from '../check.js'
-import { type Deployment, isJwks } from './deployment.js'
+import { type DeploymentUnderTest, isJwks } from './deployment-under-test.js'
 
 /** What the run needs of a deployment, and where the metadata name it. */
-const PARTS: readonly (readonly [name: string, has: (deployment: Deployment) => boolean])[] = [
+const PARTS: readonly (readonly [name: string, has: (deployment: DeploymentUnderTest) => boolean])[] = [
   ['jwks_uri', ({ metadata }) => 'jwks_uri' in metadata],
   ['introspection_endpoint', ({ metadata }) => 'introspection_endpoint' in metadata],
   ['revocation_endpoint', ({ metadata }) => 'revocation_endpoint' in metadata],
@@ -16,7 +16,7 @@ const PARTS: readonly (readonly [name: string, has: (deployment: Deployment) => 
 ]
 
 /** Do the metadata say correctly what the deployment can do? */
-export const DISCOVERY_CHECKS = inGroup<Check<Deployment>>({ group: 'Discovery' }, [
+export const DISCOVERY_CHECKS = inGroup<Check<DeploymentUnderTest>>({ group: 'Discovery' }, [
   {
     id: 'discovery-metadata',
     title: 'the metadata are a JSON object with a token endpoint',
@@ -141,7 +141,7 @@ export const DISCOVERY_CHECKS = inGroup<Check<Deployment>>({ group: 'Discovery' 
   },
 ])
 
-function checkEndpoints({ metadata, settings }: Deployment): Finding {
+function checkEndpoints({ metadata, settings }: DeploymentUnderTest): Finding {
   const { origin } = new URL(settings.issuer)
   const endpoints = Object.entries(metadata).filter(([name]) => /_endpoint$|^jwks_uri$/.test(name))
   const isWrong = (url: unknown) => typeof url !== 'string' || !URL.canParse(url) || !isProtected(url)

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { newPair, type ProofPair, type ProofPlan } from '../../testing/forged-token.js'
 import { type Check, type CheckDescription, type Finding, inGroup, PASSED, skipped } from '../check.js'
-import type { Deployment } from './deployment.js'
+import type { DeploymentUnderTest } from './deployment-under-test.js'
 import type { Exchange } from './exchange.js'
 import { refused } from './issuance.js'
 import { isRefused, NO_ROUTE, present, redemptionPlace, verificationPlace } from './places.js'
@@ -13,7 +13,7 @@ type Changes = Partial<Pick<ProofPlan, 'header' | 'claims' | 'signInput' | 'meth
 
 /** Wrong proofs, each of which the token endpoint must refuse. */
 const MATRIX: readonly (CheckDescription & {
-  readonly changes: (deployment: Deployment, pair: ProofPair) => Changes
+  readonly changes: (deployment: DeploymentUnderTest, pair: ProofPair) => Changes
 })[] = [
   {
     id: 'dpop-method',
@@ -81,7 +81,7 @@ const MATRIX: readonly (CheckDescription & {
 ]
 
 /** Is a bound key useless without its private key? */
-export const DPOP_CHECKS = inGroup<Check<Deployment>>({ group: 'DPoP', needs: ['dpop-bound'] }, [
+export const DPOP_CHECKS = inGroup<Check<DeploymentUnderTest>>({ group: 'DPoP', needs: ['dpop-bound'] }, [
   {
     id: 'dpop-bound',
     title: 'a request with a DPoP proof gets a bound key',
@@ -102,7 +102,7 @@ export const DPOP_CHECKS = inGroup<Check<Deployment>>({ group: 'DPoP', needs: ['
   },
   ...MATRIX.map(({ changes, ...texts }) => ({
     ...texts,
-    async run(deployment: Deployment, signal: AbortSignal) {
+    async run(deployment: DeploymentUnderTest, signal: AbortSignal) {
       const pair = newPair()
       const exchange = await askWith(deployment, [prove(deployment, pair, changes(deployment, pair))], signal)
       return refused(deployment, exchange, EXPECTED)
@@ -161,7 +161,7 @@ interface Guarded {
 }
 
 async function checkPossession(
-  deployment: Deployment,
+  deployment: DeploymentUnderTest,
   signal: AbortSignal,
   { placeOf, isRoute }: Guarded,
 ): Promise<Finding> {
@@ -187,7 +187,7 @@ async function checkPossession(
 
 /** Whether a place accepts the usual keys of this run. */
 async function isUsable(
-  deployment: Deployment,
+  deployment: DeploymentUnderTest,
   signal: AbortSignal,
   placeOf: Guarded['placeOf'],
 ): Promise<boolean> {
@@ -196,12 +196,16 @@ async function isUsable(
   return place.isAccepted(await present(deployment, { place, key }, signal))
 }
 
-function prove(deployment: Deployment, pair: ProofPair, changes: Changes = {}): string {
+function prove(deployment: DeploymentUnderTest, pair: ProofPair, changes: Changes = {}): string {
   const url = deployment.endpoint('token_endpoint')
   return deployment.proof(pair, { method: 'POST', url, ...changes })
 }
 
 /** Asks for a key with these proofs. */
-function askWith(deployment: Deployment, proofs: readonly string[], signal: AbortSignal): Promise<Exchange> {
+function askWith(
+  deployment: DeploymentUnderTest,
+  proofs: readonly string[],
+  signal: AbortSignal,
+): Promise<Exchange> {
   return deployment.requestKey({ headers: { DPoP: proofs } }, signal)
 }

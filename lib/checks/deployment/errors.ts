@@ -1,5 +1,5 @@
 import { type Check, type CheckDescription, type Finding, inGroup, PASSED } from '../check.js'
-import type { Deployment } from './deployment.js'
+import type { DeploymentUnderTest } from './deployment-under-test.js'
 import type { Exchange, Outgoing } from './exchange.js'
 
 /** A line of a stack trace of Node, Java, Python, .NET or PHP, or a path of a source file. */
@@ -31,7 +31,7 @@ const BROKEN: readonly Omit<Outgoing, 'url'>[] = [
 ]
 
 /** Do answers give something away? These checks search all answers of the run. */
-export const ERROR_CHECKS = inGroup<Check<Deployment>>({ group: 'Errors' }, [
+export const ERROR_CHECKS = inGroup<Check<DeploymentUnderTest>>({ group: 'Errors' }, [
   {
     id: 'errors-form',
     title: 'the token endpoint refuses requests with OAuth errors in JSON',
@@ -131,18 +131,21 @@ export const ERROR_CHECKS = inGroup<Check<Deployment>>({ group: 'Errors' }, [
 
 interface Search extends Omit<CheckDescription, 'id'> {
   readonly expected: string
-  faultOf(exchange: Exchange, deployment: Deployment): string | undefined
+  faultOf(exchange: Exchange, deployment: DeploymentUnderTest): string | undefined
 }
 
 /** Whether a proxy such as nginx has refused the request itself, so that the deployment did not get it. */
-function isOfProxy({ request, status }: Exchange, { isLocal }: Deployment): boolean {
+function isOfProxy({ request, status }: Exchange, { isLocal }: DeploymentUnderTest): boolean {
   const isRepeated = Object.values(request.headers ?? {}).some(Array.isArray)
   const isCleartext = !isLocal && request.url.startsWith('http:')
   return (isRepeated && status === 400) || (isCleartext && status >= 300)
 }
 
 /** A check of all answers so far. */
-function search(id: string, { faultOf, expected, ...texts }: Search): Omit<Check<Deployment>, 'group'> {
+function search(
+  id: string,
+  { faultOf, expected, ...texts }: Search,
+): Omit<Check<DeploymentUnderTest>, 'group'> {
   return {
     id,
     ...texts,

@@ -1,5 +1,5 @@
 import { type Check, type Finding, skipped } from '../check.js'
-import type { Deployment } from './deployment.js'
+import type { DeploymentUnderTest } from './deployment-under-test.js'
 import { refused } from './issuance.js'
 import { presentRefused } from './places.js'
 import { isSameScope } from './scopes.js'
@@ -8,7 +8,7 @@ import { isSameScope } from './scopes.js'
 const TOLERANCE_SECONDS = 5
 
 /** Does the introspection say the truth, and do keys end? */
-export const LIFECYCLE_CHECKS: readonly Check<Deployment>[] = [
+export const LIFECYCLE_CHECKS: readonly Check<DeploymentUnderTest>[] = [
   {
     id: 'introspection-active',
     group: 'Introspection',
@@ -103,7 +103,7 @@ export const LIFECYCLE_CHECKS: readonly Check<Deployment>[] = [
   },
 ]
 
-async function checkExpiry(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
+async function checkExpiry(deployment: DeploymentUnderTest, signal: AbortSignal): Promise<Finding> {
   const key = await deployment.issue({ form: { requested_expiry: '1' } }, signal)
   const lifetime = Number(key.exchange.json['expires_in'])
   const wait = lifetime + TOLERANCE_SECONDS + 1

@@ -1,7 +1,12 @@
 import { EXCHANGE_GRANT, JWT_TOKEN_TYPE } from '../../base/oauth-names.js'
 import type { ProofPair } from '../../testing/forged-token.js'
 import { CheckEnd, type Finding, skipped } from '../check.js'
-import { type Deployment, type IssuedKey, requireSupport, TOKEN_SCOPE } from './deployment.js'
+import {
+  type DeploymentUnderTest,
+  type IssuedKey,
+  requireSupport,
+  TOKEN_SCOPE,
+} from './deployment-under-test.js'
 import type { Exchange, Outgoing } from './exchange.js'
 
 /** A place of the deployment where a key can be presented. */
@@ -26,7 +31,7 @@ export const NO_ROUTE = 'there is no route; name one with --protected-url'
 const isSuccess = ({ status }: Exchange) => status >= 200 && status < 300
 
 /** The token endpoint, which redeems a key for an access token (RFC 8693). */
-function exchangePlace(deployment: Deployment): Place {
+function exchangePlace(deployment: DeploymentUnderTest): Place {
   const form = { grant_type: EXCHANGE_GRANT, subject_token_type: JWT_TOKEN_TYPE }
   return {
     name: 'the token exchange',
@@ -37,7 +42,7 @@ function exchangePlace(deployment: Deployment): Place {
   }
 }
 
-function introspectionPlace(deployment: Deployment): Place {
+function introspectionPlace(deployment: DeploymentUnderTest): Place {
   return {
     name: 'the introspection',
     redeems: false,
@@ -64,7 +69,7 @@ function routePlace(url: string, pair: ProofPair | undefined, body?: string): Pl
 }
 
 /** The place that redeems a key. @throws CheckEnd if there is none */
-export function redemptionPlace(deployment: Deployment, { scope, pair, decoded }: IssuedKey): Place {
+export function redemptionPlace(deployment: DeploymentUnderTest, { scope, pair, decoded }: IssuedKey): Place {
   const { redeemUrl, redeemBody = '{}' } = deployment.settings
   if (redeemUrl !== undefined) return routePlace(redeemUrl, pair, redeemBody)
   if (!deployment.supportsGrant(EXCHANGE_GRANT))
@@ -79,7 +84,7 @@ export function redemptionPlace(deployment: Deployment, { scope, pair, decoded }
 }
 
 /** The place that verifies a key, if possible without redeeming it. @throws CheckEnd if there is none */
-export function verificationPlace(deployment: Deployment, key: IssuedKey): Place {
+export function verificationPlace(deployment: DeploymentUnderTest, key: IssuedKey): Place {
   const { protectedUrl } = deployment.settings
   if (protectedUrl !== undefined) return routePlace(protectedUrl, key.pair)
   try {
@@ -95,7 +100,7 @@ export type Presented = Pick<IssuedKey, 'text' | 'pair'>
 
 /** Presents a key at a place, with a DPoP proof if it is bound. */
 export async function present(
-  deployment: Deployment,
+  deployment: DeploymentUnderTest,
   { place, key }: { readonly place: Place; readonly key: Presented },
   signal: AbortSignal,
 ): Promise<Exchange> {
@@ -107,7 +112,7 @@ export async function present(
 
 /** Presents a key where keys are verified. It must be refused. */
 export async function presentRefused(
-  deployment: Deployment,
+  deployment: DeploymentUnderTest,
   { key, expected }: { readonly key: IssuedKey; readonly expected: string },
   signal: AbortSignal,
 ): Promise<Finding> {
@@ -122,13 +127,17 @@ export function isRefused(place: Pick<Place, 'isAccepted'>, exchange: Exchange):
 }
 
 /** Notes that a key is used up, and the token that it was redeemed for. */
-export function noteRedeemed(deployment: Deployment, key: string, { json }: Exchange): void {
+export function noteRedeemed(deployment: DeploymentUnderTest, key: string, { json }: Exchange): void {
   deployment.isUsedUp(key)
   if (typeof json['access_token'] === 'string') deployment.keep(json['access_token'])
 }
 
 /** The request that presents a key at a place, with a DPoP proof of the key pair. */
-export function proven(deployment: Deployment, place: Place, { text: token, pair }: Presented): Outgoing {
+export function proven(
+  deployment: DeploymentUnderTest,
+  place: Place,
+  { text: token, pair }: Presented,
+): Outgoing {
   const request = place.request(token)
   if (pair === undefined) return request
   const isInHeader = request.headers?.['Authorization'] === `DPoP ${token}`

@@ -1,11 +1,11 @@
 import { type Check, PASSED, skipped } from '../check.js'
-import type { Deployment } from './deployment.js'
+import type { DeploymentUnderTest } from './deployment-under-test.js'
 
 /** A load balancer usually sends these requests to several processes. */
 const QUESTIONS = 8
 
 /** Do all processes behind the address know the same keys? */
-export const PROCESS_CHECKS: readonly Check<Deployment>[] = [
+export const PROCESS_CHECKS: readonly Check<DeploymentUnderTest>[] = [
   {
     id: 'processes-agree',
     group: 'Processes',

@@ -1,5 +1,5 @@
 import { type Check, CheckEnd, type Finding, failed, inGroup, PASSED, skipped, warning } from '../check.js'
-import type { Deployment } from './deployment.js'
+import type { DeploymentUnderTest } from './deployment-under-test.js'
 import { requireNoStore } from './issuance.js'
 import {
   isRefused,
@@ -15,7 +15,7 @@ import { grantedScopes } from './scopes.js'
 const CONCURRENT = 20
 
 /** Is each key redeemed at most once? */
-export const REDEMPTION_CHECKS = inGroup<Check<Deployment>>({ group: 'Redemption' }, [
+export const REDEMPTION_CHECKS = inGroup<Check<DeploymentUnderTest>>({ group: 'Redemption' }, [
   {
     id: 'redemption-works',
     title: 'the test client can redeem a key',
@@ -63,7 +63,7 @@ export const REDEMPTION_CHECKS = inGroup<Check<Deployment>>({ group: 'Redemption
 ])
 
 /** Comes after all other checks that use the test client, because rules of the monitoring may lock it. */
-export const REPLAY_CHECKS = inGroup<Check<Deployment>>({ group: 'Replay' }, [
+export const REPLAY_CHECKS = inGroup<Check<DeploymentUnderTest>>({ group: 'Replay' }, [
   {
     id: 'replay-refused',
     title: 'a redeemed key is refused',
@@ -101,7 +101,7 @@ export const REPLAY_CHECKS = inGroup<Check<Deployment>>({ group: 'Replay' }, [
 ])
 
 /** Redeems a new key. @throws CheckEnd if its place does not accept it */
-async function redeem(deployment: Deployment, signal: AbortSignal) {
+async function redeem(deployment: DeploymentUnderTest, signal: AbortSignal) {
   const key = await deployment.issue({}, signal)
   const place = redemptionPlace(deployment, key)
   const exchange = await present(deployment, { place, key }, signal)
@@ -111,7 +111,7 @@ async function redeem(deployment: Deployment, signal: AbortSignal) {
 }
 
 /** Without a redemption, nothing shows that keys work only once. So a run must not pass in silence. */
-async function checkRedeemable(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
+async function checkRedeemable(deployment: DeploymentUnderTest, signal: AbortSignal): Promise<Finding> {
   try {
     await redeem(deployment, signal)
     return PASSED
@@ -125,7 +125,7 @@ async function checkRedeemable(deployment: Deployment, signal: AbortSignal): Pro
   }
 }
 
-async function checkRace(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
+async function checkRace(deployment: DeploymentUnderTest, signal: AbortSignal): Promise<Finding> {
   const key = await deployment.issue({}, signal)
   const place = redemptionPlace(deployment, key)
   const once = () => deployment.sendOnce(proven(deployment, place, key), signal)
@@ -144,7 +144,7 @@ async function checkRace(deployment: Deployment, signal: AbortSignal): Promise<F
   return deployment.expect(first, isRight, 'one success', `${successes.length} successes`)
 }
 
-async function checkContainment(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
+async function checkContainment(deployment: DeploymentUnderTest, signal: AbortSignal): Promise<Finding> {
   const { key, place, exchange } = await redeem(deployment, signal)
   const token = exchange.json['access_token']
   if (typeof token !== 'string') return skipped('the key is redeemed for no access token')

@@ -1,6 +1,6 @@
 import { type Check, CheckEnd, type Finding, PASSED, skipped, warning } from '../check.js'
 import { cleartextUrl, sendInClear } from './connection.js'
-import type { Deployment } from './deployment.js'
+import type { DeploymentUnderTest } from './deployment-under-test.js'
 import type { Exchange, Outgoing } from './exchange.js'
 
 const EVIL = 'check.invalid'
@@ -10,7 +10,7 @@ const MOST_REQUESTS = 40
 const ADDRESSES = 3
 
 /** Does the proxy overwrite what clients send, and are there limits? */
-export const PROXY_CHECKS: readonly Check<Deployment>[] = [
+export const PROXY_CHECKS: readonly Check<DeploymentUnderTest>[] = [
   {
     id: 'proxy-host',
     group: 'Proxy',
@@ -66,11 +66,11 @@ export const PROXY_CHECKS: readonly Check<Deployment>[] = [
 ]
 
 /** Without a grant, so that nothing is issued and no secret is guessed. */
-function emptyRequest(deployment: Deployment, headers: Outgoing['headers'] = {}): Outgoing {
+function emptyRequest(deployment: DeploymentUnderTest, headers: Outgoing['headers'] = {}): Outgoing {
   return { ...deployment.postOf('token_endpoint', {}, headers), form: [['check', 'rate-limit']] }
 }
 
-async function checkLimit(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
+async function checkLimit(deployment: DeploymentUnderTest, signal: AbortSignal): Promise<Finding> {
   const first = await deployment.sendOnce(emptyRequest(deployment), signal)
   if (first.status === 429 || remainingOf(first) !== undefined) return PASSED
   for (let i = 1; i < MOST_REQUESTS; i += 1) {
@@ -84,7 +84,7 @@ async function checkLimit(deployment: Deployment, signal: AbortSignal): Promise<
 }
 
 /** Each process can have counts of its own, so the requests of one address are compared with those of the others. */
-async function checkForgedAddress(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
+async function checkForgedAddress(deployment: DeploymentUnderTest, signal: AbortSignal): Promise<Finding> {
   const own: number[] = []
   const forged: number[] = []
   let last: Exchange | undefined

@@ -45,7 +45,7 @@ export interface KeyRequest {
 }
 
 /** The deployment that is tested, as its metadata describe it, and the test client. */
-export class Deployment extends DeploymentSession {
+export class DeploymentUnderTest extends DeploymentSession {
   metadata: Claims = {}
   jwks: readonly Claims[] = []
   /** The scopes that the checks ask for. */
