@@ -74,7 +74,7 @@ export interface TimeClaims {
 
 /** The time at which a token is checked, in whole seconds. */
 export interface TokenClock {
-  readonly now: number
+  readonly nowSeconds: number
   readonly toleranceSeconds: number
 }
 
@@ -149,13 +149,13 @@ export function timesFailure(claims: TimeClaims, rules: TimeRules, clock: TokenC
 }
 
 function expiryFailure({ iat, exp }: TimeClaims, rules: TimeRules, clock: TokenClock): Failure | undefined {
-  const { now, toleranceSeconds } = clock
+  const { nowSeconds, toleranceSeconds } = clock
   if (exp === undefined) return rules.mustExpire === true ? ['expired', 'has no exp'] : undefined
   if (!isTime(exp)) return ['expired', 'has an exp that is not a number of seconds']
   // RFC 7519 4.1.4: on or after exp, not only after it.
-  if (now >= exp + toleranceSeconds) return ['expired', `expired ${duration(now - exp)} ago`]
+  if (nowSeconds >= exp + toleranceSeconds) return ['expired', `expired ${duration(nowSeconds - exp)} ago`]
   const { maxRemainingSeconds, maxLifetimeSeconds } = rules
-  if (maxRemainingSeconds !== undefined && exp > now + maxRemainingSeconds + toleranceSeconds)
+  if (maxRemainingSeconds !== undefined && exp > nowSeconds + maxRemainingSeconds + toleranceSeconds)
     return ['lifetime', `has an exp more than ${maxRemainingSeconds} s from now`]
   const lifetime = exp - Number(iat)
   if (maxLifetimeSeconds !== undefined && !(lifetime > 0 && lifetime <= maxLifetimeSeconds))
@@ -165,18 +165,18 @@ function expiryFailure({ iat, exp }: TimeClaims, rules: TimeRules, clock: TokenC
 
 /** RFC 7519 4.1.5 and 4.1.6. */
 function beginFailure({ iat, nbf }: TimeClaims, rules: TimeRules, clock: TokenClock): Failure | undefined {
-  const { now, toleranceSeconds } = clock
+  const { nowSeconds, toleranceSeconds } = clock
   const { maxAgeSeconds, futureSeconds = 0 } = rules
-  const latest = now + toleranceSeconds + futureSeconds
+  const latest = nowSeconds + toleranceSeconds + futureSeconds
   for (const begin of [iat, nbf]) {
     if (begin === undefined) continue
     if (!isTime(begin)) return ['early', 'has an iat or nbf that is not a number of seconds']
-    if (begin > latest) return ['early', `becomes valid in ${duration(begin - now)}`]
+    if (begin > latest) return ['early', `becomes valid in ${duration(begin - nowSeconds)}`]
   }
   if (maxAgeSeconds === undefined) return undefined
   if (!isTime(iat)) return ['expired', 'has no iat']
-  if (now - iat <= maxAgeSeconds + toleranceSeconds) return undefined
-  return ['expired', `was made ${duration(now - iat)} ago, at most ${maxAgeSeconds} s are accepted`]
+  if (nowSeconds - iat <= maxAgeSeconds + toleranceSeconds) return undefined
+  return ['expired', `was made ${duration(nowSeconds - iat)} ago, at most ${maxAgeSeconds} s are accepted`]
 }
 
 export function refusal(

@@ -100,7 +100,7 @@ export interface DpopRules {
 }
 
 export function clockOf(deployment: Pick<VerificationRules, 'now' | 'clockToleranceSeconds'>): TokenClock {
-  return { now: numericDate(deployment), toleranceSeconds: deployment.clockToleranceSeconds }
+  return { nowSeconds: numericDate(deployment), toleranceSeconds: deployment.clockToleranceSeconds }
 }
 
 /** Now as a NumericDate, in whole seconds (RFC 7519 2). */

@@ -107,7 +107,7 @@ function bind(deployment: DeploymentUnderTest, binding: Binding, signal: AbortSi
 
 function bindingPlace(deployment: DeploymentUnderTest, { key, pair }: Binding): Place {
   const url = deployment.endpoint('provisioning_binding_endpoint')
-  const claims = { aud: url, key_id: key.exchange.json['key_id'], iat: deployment.now }
+  const claims = { aud: url, key_id: key.exchange.json['key_id'], iat: deployment.nowSeconds }
   const proof = makeToken({ header: { alg: 'ES256', typ: 'provisioning-binding+jwt' }, claims }, pair.sign)
   return {
     name: 'the endpoint bind',
@@ -134,7 +134,13 @@ function authenticate(
   signal: AbortSignal,
 ): Promise<Exchange> {
   const { issuer } = deployment.settings
-  const claims = { iss: clientId, sub: clientId, aud: issuer, jti: randomUUID(), exp: deployment.now + 60 }
+  const claims = {
+    iss: clientId,
+    sub: clientId,
+    aud: issuer,
+    jti: randomUUID(),
+    exp: deployment.nowSeconds + 60,
+  }
   const form = {
     scope: key.scope.join(' '),
     requested_subject: clientId,

@@ -136,11 +136,18 @@ function refusedFor(deployment: DeploymentUnderTest, exchange: Exchange, isMalfo
 }
 
 function assertionOf(
-  { settings: { clientId, issuer }, now }: DeploymentUnderTest,
+  { settings: { clientId, issuer }, nowSeconds }: DeploymentUnderTest,
   header: Claims,
   signInput: (input: Buffer) => Buffer,
 ): Credentials {
-  const claims = { iss: clientId, sub: clientId, aud: issuer, jti: invented(), iat: now, exp: now + 60 }
+  const claims = {
+    iss: clientId,
+    sub: clientId,
+    aud: issuer,
+    jti: invented(),
+    iat: nowSeconds,
+    exp: nowSeconds + 60,
+  }
   const assertion = makeToken({ header: { typ: 'client-authentication+jwt', ...header }, claims }, signInput)
   return { form: { client_id: clientId, client_assertion_type: ASSERTION_TYPE, client_assertion: assertion } }
 }

@@ -7,7 +7,7 @@ import { refused } from './issuance.js'
 import { isRefused, NO_ROUTE, present, redemptionPlace, verificationPlace } from './places.js'
 
 const EXPECTED = 'status 400 with invalid_dpop_proof'
-const HOUR = 3600
+const HOUR_SECONDS = 3600
 
 type Changes = Partial<Pick<ProofPlan, 'header' | 'claims' | 'signInput' | 'method' | 'url'>>
 
@@ -34,14 +34,14 @@ const MATRIX: readonly (CheckDescription & {
     title: 'an old proof is refused',
     clause: 'RFC 9449 4.3, 11',
     fix: 'Accept proofs for a minute only, and synchronize the clock of the server.',
-    changes: ({ now }) => ({ claims: { iat: now - HOUR } }),
+    changes: ({ nowSeconds }) => ({ claims: { iat: nowSeconds - HOUR_SECONDS } }),
   },
   {
     id: 'dpop-future',
     title: 'a proof from the future is refused',
     clause: 'RFC 9449 4.3, 11',
     fix: 'Refuse a proof whose iat is more than a few seconds in the future.',
-    changes: ({ now }) => ({ claims: { iat: now + HOUR } }),
+    changes: ({ nowSeconds }) => ({ claims: { iat: nowSeconds + HOUR_SECONDS } }),
   },
   {
     id: 'dpop-type',

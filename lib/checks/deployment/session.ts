@@ -70,7 +70,7 @@ export class DeploymentSession {
   }
 
   /** The NumericDate of now, by the clock of the deployment. */
-  get now(): number {
+  get nowSeconds(): number {
     return Math.floor(Date.now() / 1000 + this.#clockOffset)
   }
 
@@ -127,7 +127,7 @@ export class DeploymentSession {
   /** The pause that an answer asks for, in seconds or until a date (RFC 9110 10.2.3): at least 1, so that retries end. */
   #pauseOf({ headers }: Exchange): number {
     const text = headers.get('Retry-After') ?? ''
-    const seconds = /^\d+$/.test(text) ? Number(text) : Date.parse(text) / 1000 - this.now
+    const seconds = /^\d+$/.test(text) ? Number(text) : Date.parse(text) / 1000 - this.nowSeconds
     return Number.isNaN(seconds) ? USUAL_PAUSE_SECONDS : Math.max(1, Math.ceil(seconds))
   }
 
@@ -162,7 +162,7 @@ export class DeploymentSession {
 
   /** Makes a DPoP proof for a request, with the last nonce of the deployment. */
   proof(pair: ProofPair, plan: Omit<ProofPlan, 'now' | 'nonce'>): string {
-    return makeProof(pair, { now: this.now, nonce: this.#nonce, ...plan })
+    return makeProof(pair, { now: this.nowSeconds, nonce: this.#nonce, ...plan })
   }
 
   /** The finding about an answer: if it is not right, with the answer and the request. */
