@@ -52,6 +52,9 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
 const OPEN_TO_STORES = [
   'ports/store.ts',
   'ports/store-verbs.ts',
+  'ports/store-outcomes.ts',
+  'ports/key-record.ts',
+  'ports/listing.ts',
   'ports/monitoring-store.ts',
   'ports/client.ts',
   'base/cluster.ts',

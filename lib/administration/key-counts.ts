@@ -1,5 +1,6 @@
 import { setTimeout as setTimeoutPromise } from 'node:timers/promises'
 import { deadline, type InTime } from '../base/deadline.js'
+import { KEY_COUNTS } from '../ports/listing.js'
 import type { KeyCounts, ProvisioningStore } from '../ports/store.js'
 import { Ring } from './event-log.js'
 
@@ -8,8 +9,6 @@ export interface KeyHistory extends Readonly<Record<keyof KeyCounts, readonly nu
   /** NumericDates, the earliest first. */
   readonly at: readonly number[]
 }
-
-export const STATES = ['issued', 'redeeming', 'redeemed', 'revoked', 'expired'] as const
 
 /** A count serves all requests for so long. */
 const FRESH_MILLISECONDS = 3_000
@@ -66,7 +65,7 @@ export class KeyCounter {
 
   get history(): KeyHistory {
     const all = [...this.#history]
-    const lists = STATES.map((state) => [state, all.map(({ counts }) => counts[state])])
+    const lists = KEY_COUNTS.map((state) => [state, all.map(({ counts }) => counts[state])])
     return { at: all.map(({ at }) => at), ...Object.fromEntries(lists) }
   }
 

@@ -2,15 +2,14 @@ import { withoutUndefined } from '../base/object.js'
 import { object, oneOf, parse, required, whole } from '../base/schema.js'
 import type { IssuedKeyRef, RevokeAllOptions } from '../operations/operations.js'
 import { callStore, numericDate } from '../ports/deployment.js'
-import { MOST_LISTED } from '../ports/monitoring-store.js'
+import { KEY_COUNTS, MOST_LISTED } from '../ports/listing.js'
 import type { KeyEntry } from '../ports/store.js'
 import { act } from './act.js'
 import type { Call } from './call.js'
-import { STATES } from './key-counts.js'
 import { aClientId, anId, type ListQuery, listMembers, pageOf, searchPages } from './parameters.js'
 import { Problem } from './problem.js'
 
-type State = (typeof STATES)[number]
+type State = (typeof KEY_COUNTS)[number]
 
 interface KeysQuery extends ListQuery {
   readonly clientId?: string
@@ -21,7 +20,7 @@ interface KeysQuery extends ListQuery {
 const readKeysQuery = object<KeysQuery>({
   clientId: aClientId,
   subject: aClientId,
-  state: oneOf(STATES),
+  state: oneOf(KEY_COUNTS),
   ...listMembers,
 })
 

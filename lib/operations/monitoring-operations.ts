@@ -3,14 +3,12 @@ import { CLIENT_ID } from '../ports/client.js'
 import { callStore, type Deployment, numericDate } from '../ports/deployment.js'
 import {
   type ClientUse,
-  type CloseFindingOutcome,
   type Finding,
   LOCK_KINDS,
   type Lock,
   type LockKind,
-  type LockOutcome,
-  type UnlockOutcome,
 } from '../ports/monitoring-store.js'
+import type { CloseFindingOutcome, LockOutcome, UnlockOutcome } from '../ports/store-outcomes.js'
 import { lockClient, unlockClient } from './locks.js'
 
 /**

@@ -56,13 +56,15 @@ export interface Confirmation {
   readonly 'x5t#S256'?: string
 }
 
+export const KEY_STATES = Object.freeze(['issued', 'redeeming', 'redeemed', 'revoked'] as const)
+
 /**
  * The state of a key: `issued -> redeeming -> redeemed`, or `revoked`. A `redeeming` key may go back to `issued`.
  *
  * @example
  * const outstanding: readonly KeyState[] = ['issued', 'redeeming']
  */
-export type KeyState = 'issued' | 'redeeming' | 'redeemed' | 'revoked'
+export type KeyState = (typeof KEY_STATES)[number]
 
 /**
  * A record and its state.

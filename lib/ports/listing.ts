@@ -1,5 +1,8 @@
-import type { KeyEntry, KeyState } from './key-record.js'
+import { KEY_STATES, type KeyEntry, type KeyState } from './key-record.js'
 import type { ClientUse } from './monitoring-store.js'
+
+/** The most entries of a page of a list. */
+export const MOST_LISTED = 1_000
 
 /**
  * The verbs of a store that list and count. They are for people who look after a deployment, and no request waits for
@@ -101,6 +104,12 @@ export interface UsePage {
   /** Give it as `after` to read the next page. It is opaque text, and it stays valid. Without it: this is the last page. */
   readonly next?: string
 }
+
+/** The names of the counts. */
+export const KEY_COUNTS = Object.freeze([
+  ...KEY_STATES,
+  'expired',
+] as const satisfies readonly (keyof KeyCounts)[])
 
 /**
  * How many entries a store has. Each entry is in one of the counts.

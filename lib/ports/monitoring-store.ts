@@ -1,7 +1,16 @@
 import type { KeyRef } from './key-record.js'
 import type { Lock } from './lock.js'
+import type {
+  CloseFindingOutcome,
+  LockOutcome,
+  NotePresentationOutcome,
+  UnlockOutcome,
+} from './store-outcomes.js'
 
 export { LOCK_KINDS, type Lock, type LockKind } from './lock.js'
+
+/** The severities of events and findings, the lowest first. */
+export const SEVERITIES = Object.freeze(['info', 'notice', 'warning', 'high'] as const)
 
 /**
  * How urgent an event is: `high` means that somebody should look at it now.
@@ -9,10 +18,7 @@ export { LOCK_KINDS, type Lock, type LockKind } from './lock.js'
  * @example
  * const paged: readonly Severity[] = ['high']
  */
-export type Severity = 'info' | 'notice' | 'warning' | 'high'
-
-/** The severities of findings, the lowest first. */
-export const SEVERITIES: readonly Severity[] = Object.freeze(['info', 'notice', 'warning', 'high'])
+export type Severity = (typeof SEVERITIES)[number]
 
 /**
  * The verbs of a store for monitoring. All processes that share the store see the same locks, findings and uses.
@@ -103,9 +109,6 @@ export const MOST_NETWORKS = 8
 /** The most findings that a store keeps with bound evidence, and again with unbound evidence. */
 export const MOST_FINDINGS = 500
 
-/** The most entries of a page of a list. */
-export const MOST_LISTED = 1_000
-
 /** The most samples that a finding keeps. */
 export const MOST_SAMPLES = 5
 
@@ -116,7 +119,7 @@ export const MOST_SAMPLE_CHARACTERS = 256
 export const MOST_ACTIONS = 16
 
 /** The two kinds of evidence. */
-export const EVIDENCE: readonly Evidence[] = Object.freeze(['unbound', 'bound'])
+export const EVIDENCE = Object.freeze(['unbound', 'bound'] as const)
 
 /**
  * Who can cause a finding. `bound`: only somebody with a key, a token or the credentials of its subject. This can be a thief.
@@ -125,7 +128,7 @@ export const EVIDENCE: readonly Evidence[] = Object.freeze(['unbound', 'bound'])
  * @example
  * const actionable: Evidence = 'bound'
  */
-export type Evidence = 'bound' | 'unbound'
+export type Evidence = (typeof EVIDENCE)[number]
 
 /**
  * What a rule has found about a subject in one hour.
@@ -202,35 +205,3 @@ export interface NotedPresentation {
   /** How many networks the entry has after the call: at most `MOST_NETWORKS`, and 0 if the key is unknown. */
   readonly networks: number
 }
-
-/**
- * What `notePresentation` has done.
- *
- * @example
- * const changedSomething: NotePresentationOutcome = 'noted'
- */
-export type NotePresentationOutcome = 'noted' | 'known' | 'full' | 'unknown'
-
-/**
- * The answer of `lock`. `full`: the store has too many locked identities. `lockClient` rejects then.
- *
- * @example
- * const isInForce: readonly LockOutcome[] = ['locked', 'unchanged']
- */
-export type LockOutcome = 'locked' | 'unchanged' | 'full'
-
-/**
- * The answer of `unlock`.
- *
- * @example
- * const wasLocked: UnlockOutcome = 'unlocked'
- */
-export type UnlockOutcome = 'unlocked' | 'unknown'
-
-/**
- * The answer of `closeFinding`.
- *
- * @example
- * const wasOpen: CloseFindingOutcome = 'closed'
- */
-export type CloseFindingOutcome = 'closed' | 'unknown'

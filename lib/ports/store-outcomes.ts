@@ -1,3 +1,19 @@
+/** The words that verbs may answer. The other verbs answer more than a word. */
+export const ANSWERS = {
+  record: ['recorded', 'duplicate', 'revoked', 'outstanding', 'full', 'locked', 'unbound'],
+  redeem: ['reserved', 'resumed', 'redeeming', 'redeemed', 'revoked', 'unknown'],
+  settle: ['settled', 'lost', 'revoked', 'unknown'],
+  release: ['released', 'lost', 'revoked', 'unknown'],
+  revoke: ['revoked', 'unchanged', 'redeemed', 'unknown'],
+  revokeFamily: ['revoked', 'unchanged', 'not_redeemed', 'unknown'],
+  revokeIssuedBefore: ['revoked', 'unchanged', 'full'],
+  useOnce: ['first', 'used', 'limited', 'full'],
+  notePresentation: ['noted', 'known', 'full', 'unknown'],
+  lock: ['locked', 'unchanged', 'full'],
+  unlock: ['unlocked', 'unknown'],
+  closeFinding: ['closed', 'unknown'],
+} as const
+
 /**
  * The answer of `record`.
  *
@@ -6,14 +22,7 @@
  *   return insertedRows === 1 ? 'recorded' : 'duplicate'
  * }
  */
-export type RecordOutcome =
-  | 'recorded'
-  | 'duplicate'
-  | 'revoked'
-  | 'outstanding'
-  | 'full'
-  | 'locked'
-  | 'unbound'
+export type RecordOutcome = (typeof ANSWERS)['record'][number]
 
 /**
  * The answer of `redeem`. `resumed`: the same owner had reserved the key, and its lease has ended.
@@ -21,7 +30,7 @@ export type RecordOutcome =
  * @example
  * const hasReservation: readonly RedeemOutcome[] = ['reserved', 'resumed']
  */
-export type RedeemOutcome = 'reserved' | 'resumed' | 'redeeming' | 'redeemed' | 'revoked' | 'unknown'
+export type RedeemOutcome = (typeof ANSWERS)['redeem'][number]
 
 /**
  * The answer of `settle`. `lost`: the reservation is not (or no longer) that of this attempt.
@@ -29,7 +38,7 @@ export type RedeemOutcome = 'reserved' | 'resumed' | 'redeeming' | 'redeemed' | 
  * @example
  * const undoTheAction: readonly SettleOutcome[] = ['lost', 'revoked', 'unknown']
  */
-export type SettleOutcome = 'settled' | 'lost' | 'revoked' | 'unknown'
+export type SettleOutcome = (typeof ANSWERS)['settle'][number]
 
 /**
  * The answer of `release`. `lost`: the reservation is not (or no longer) that of this attempt.
@@ -40,7 +49,7 @@ export type SettleOutcome = 'settled' | 'lost' | 'revoked' | 'unknown'
  *   if (outcome !== 'released') console.warn(`Key ${ref.jti} was not released: ${outcome}`)
  * }
  */
-export type ReleaseOutcome = 'released' | 'lost' | 'revoked' | 'unknown'
+export type ReleaseOutcome = (typeof ANSWERS)['release'][number]
 
 /**
  * The answer of `revokeKey` and of a store's `revoke`. `unchanged`: the key was revoked already. `redeemed`: the key
@@ -51,7 +60,7 @@ export type ReleaseOutcome = 'released' | 'lost' | 'revoked' | 'unknown'
  * const outcome: RevokeOutcome = await keys.revokeKey(key)
  * if (outcome === 'redeemed') await keys.revokeFamily(key)
  */
-export type RevokeOutcome = 'revoked' | 'unchanged' | 'redeemed' | 'unknown'
+export type RevokeOutcome = (typeof ANSWERS)['revoke'][number]
 
 /**
  * The answer of `revokeFamily`. `unchanged`: nothing of the family was left. `not_redeemed`: there is no family yet.
@@ -61,7 +70,7 @@ export type RevokeOutcome = 'revoked' | 'unchanged' | 'redeemed' | 'unknown'
  * const outcome: RevokeFamilyOutcome = await keys.revokeFamily(key)
  * if (outcome === 'not_redeemed') await keys.revokeKey(key)
  */
-export type RevokeFamilyOutcome = 'revoked' | 'unchanged' | 'not_redeemed' | 'unknown'
+export type RevokeFamilyOutcome = (typeof ANSWERS)['revokeFamily'][number]
 
 /**
  * The answer of a store's `revokeIssuedBefore`. `unchanged`: keys of that time, or of a later one, were revoked already.
@@ -70,7 +79,7 @@ export type RevokeFamilyOutcome = 'revoked' | 'unchanged' | 'not_redeemed' | 'un
  * @example
  * const outcome: RevokeIssuedOutcome = await keys.revokeAllIssuedBefore(new Date(), { clientId: 'fleet' })
  */
-export type RevokeIssuedOutcome = 'revoked' | 'unchanged' | 'full'
+export type RevokeIssuedOutcome = (typeof ANSWERS)['revokeIssuedBefore'][number]
 
 /**
  * The answer of `useOnce`. `limited`: the owner has used too many identifiers. `full`: the store is at its cap.
@@ -80,4 +89,36 @@ export type RevokeIssuedOutcome = 'revoked' | 'unchanged' | 'full'
  *   return insertedRows === 1 ? 'first' : 'used'
  * }
  */
-export type UseOnceOutcome = 'first' | 'used' | 'limited' | 'full'
+export type UseOnceOutcome = (typeof ANSWERS)['useOnce'][number]
+
+/**
+ * What `notePresentation` has done.
+ *
+ * @example
+ * const changedSomething: NotePresentationOutcome = 'noted'
+ */
+export type NotePresentationOutcome = (typeof ANSWERS)['notePresentation'][number]
+
+/**
+ * The answer of `lock`. `full`: the store has too many locked identities. `lockClient` rejects then.
+ *
+ * @example
+ * const isInForce: readonly LockOutcome[] = ['locked', 'unchanged']
+ */
+export type LockOutcome = (typeof ANSWERS)['lock'][number]
+
+/**
+ * The answer of `unlock`.
+ *
+ * @example
+ * const wasLocked: UnlockOutcome = 'unlocked'
+ */
+export type UnlockOutcome = (typeof ANSWERS)['unlock'][number]
+
+/**
+ * The answer of `closeFinding`.
+ *
+ * @example
+ * const wasOpen: CloseFindingOutcome = 'closed'
+ */
+export type CloseFindingOutcome = (typeof ANSWERS)['closeFinding'][number]

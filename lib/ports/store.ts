@@ -12,22 +12,31 @@ import type {
   UseOnceOutcome,
 } from './store-outcomes.js'
 
-export type * from './key-record.js'
+export type { Confirmation, KeyEntry, KeyRecord, KeyRef, KeyState } from './key-record.js'
 export type { KeyCounts, KeyPage, KeyQuery, ListingStore, PageQuery, UsePage } from './listing.js'
 export type { Lock, LockKind } from './lock.js'
 export type {
   ClientUse,
-  CloseFindingOutcome,
   Evidence,
   Finding,
-  LockOutcome,
   MonitoringStore,
   NotedFinding,
   NotedPresentation,
-  NotePresentationOutcome,
-  UnlockOutcome,
 } from './monitoring-store.js'
-export type * from './store-outcomes.js'
+export type {
+  CloseFindingOutcome,
+  LockOutcome,
+  NotePresentationOutcome,
+  RecordOutcome,
+  RedeemOutcome,
+  ReleaseOutcome,
+  RevokeFamilyOutcome,
+  RevokeIssuedOutcome,
+  RevokeOutcome,
+  SettleOutcome,
+  UnlockOutcome,
+  UseOnceOutcome,
+} from './store-outcomes.js'
 
 /**
  * The port to the store of keys.

@@ -1,19 +1,14 @@
 import { isObject } from '../base/object.js'
-import type { KeyCounts, KeyEntry, KeyPage, KeyQuery, KeyState, PageQuery, UsePage } from '../ports/store.js'
+import { KEY_STATES } from '../ports/key-record.js'
+import { KEY_COUNTS } from '../ports/listing.js'
+import type { KeyCounts, KeyEntry, KeyPage, KeyQuery, PageQuery, UsePage } from '../ports/store.js'
 import { areNetworks, areUses, isLock } from './checked-monitoring.js'
-
-export const STATES = words<KeyState>({ issued: 1, redeeming: 1, redeemed: 1, revoked: 1 })
-
-/** All members of a union. The compiler rejects a list without one of them. */
-export function words<T extends string>(all: Record<T, 1>): readonly T[] {
-  return Object.freeze(Object.keys(all) as T[])
-}
 
 export function isEntry(entry: unknown): entry is KeyEntry {
   if (!isObject(entry)) return false
   const { state, familyRevoked, familyClientId, confirmation, scope } = entry
   return (
-    STATES.some((one) => one === state) &&
+    KEY_STATES.some((one) => one === state) &&
     typeof familyRevoked === 'boolean' &&
     isOptionalText(familyClientId) &&
     typeof entry.subject === 'string' &&
@@ -61,9 +56,6 @@ export function isOptionalText(value: unknown): boolean {
   return value === undefined || typeof value === 'string'
 }
 
-/** The members of `KeyCounts`. */
-const COUNTS = words<keyof KeyCounts>({ issued: 1, redeeming: 1, redeemed: 1, revoked: 1, expired: 1 })
-
 /** A page has no other entries than those that were asked for. */
 export function isKeyPage(page: unknown, { clientId, state, limit }: KeyQuery): page is KeyPage {
   if (!isObject(page) || !isListOf(page.keys, limit) || !isOptionalText(page.next)) return false
@@ -86,7 +78,7 @@ export function isUsePage(page: unknown, { limit }: PageQuery): page is UsePage 
 export function areCounts(counts: unknown): counts is KeyCounts {
   return (
     isObject(counts) &&
-    COUNTS.every((name) => Number.isSafeInteger(counts[name]) && Number(counts[name]) >= 0)
+    KEY_COUNTS.every((name) => Number.isSafeInteger(counts[name]) && Number(counts[name]) >= 0)
   )
 }
 

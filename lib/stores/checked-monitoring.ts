@@ -8,9 +8,9 @@ import {
   MOST_NETWORKS,
   type NotedFinding,
   type NotedPresentation,
-  type NotePresentationOutcome,
   SEVERITIES,
 } from '../ports/monitoring-store.js'
+import type { NotePresentationOutcome } from '../ports/store-outcomes.js'
 
 /*
  * Checks of the answers of the verbs for monitoring. Nobody may take nonsense for "no lock".

@@ -1,54 +1,9 @@
 import { isObject } from '../base/object.js'
-import type {
-  CloseFindingOutcome,
-  KeyRef,
-  LockOutcome,
-  NotePresentationOutcome,
-  ProvisioningStore,
-  RecordOutcome,
-  RedeemOutcome,
-  ReleaseOutcome,
-  RevokeFamilyOutcome,
-  RevokeIssuedOutcome,
-  RevokeOutcome,
-  SettleOutcome,
-  UnlockOutcome,
-  UseOnceOutcome,
-} from '../ports/store.js'
+import type { KeyRef, ProvisioningStore } from '../ports/store.js'
+import { ANSWERS } from '../ports/store-outcomes.js'
 import { wrapVerbs } from '../ports/store-verbs.js'
-import { areCounts, isEntry, isKeyPage, isOptionalText, isUsePage, words } from './checked-entry.js'
+import { areCounts, isEntry, isKeyPage, isOptionalText, isUsePage } from './checked-entry.js'
 import { areFindings, areLocks, areUses, isNotedFinding, isNotedPresentation } from './checked-monitoring.js'
-
-/** The words that verbs may answer. The other verbs answer more than a word. */
-export const ANSWERS = Object.freeze({
-  record: words<RecordOutcome>({
-    recorded: 1,
-    duplicate: 1,
-    revoked: 1,
-    locked: 1,
-    unbound: 1,
-    outstanding: 1,
-    full: 1,
-  }),
-  redeem: words<RedeemOutcome>({
-    reserved: 1,
-    resumed: 1,
-    redeeming: 1,
-    redeemed: 1,
-    revoked: 1,
-    unknown: 1,
-  }),
-  settle: words<SettleOutcome>({ settled: 1, lost: 1, revoked: 1, unknown: 1 }),
-  release: words<ReleaseOutcome>({ released: 1, lost: 1, revoked: 1, unknown: 1 }),
-  revoke: words<RevokeOutcome>({ revoked: 1, unchanged: 1, redeemed: 1, unknown: 1 }),
-  revokeFamily: words<RevokeFamilyOutcome>({ revoked: 1, unchanged: 1, not_redeemed: 1, unknown: 1 }),
-  revokeIssuedBefore: words<RevokeIssuedOutcome>({ revoked: 1, unchanged: 1, full: 1 }),
-  useOnce: words<UseOnceOutcome>({ first: 1, used: 1, limited: 1, full: 1 }),
-  notePresentation: words<NotePresentationOutcome>({ noted: 1, known: 1, full: 1, unknown: 1 }),
-  lock: words<LockOutcome>({ locked: 1, unchanged: 1, full: 1 }),
-  unlock: words<UnlockOutcome>({ unlocked: 1, unknown: 1 }),
-  closeFinding: words<CloseFindingOutcome>({ closed: 1, unknown: 1 }),
-})
 
 /** What a verb must answer, in words, and whether it does. */
 type Check<V extends keyof ProvisioningStore> = readonly [

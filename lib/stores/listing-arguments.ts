@@ -1,6 +1,6 @@
-import { MOST_LISTED } from '../ports/monitoring-store.js'
+import { KEY_STATES } from '../ports/key-record.js'
+import { MOST_LISTED } from '../ports/listing.js'
 import type { KeyCounts, KeyQuery, KeyState, PageQuery } from '../ports/store.js'
-import { STATES } from './checked-entry.js'
 
 /** Where a page ends: the time of its last entry, and the ids that tell it from others of the same time. */
 export interface Place {
@@ -21,8 +21,8 @@ export function pageOfKeys({
   state,
   ...page
 }: KeyQuery): Page & Pick<KeyQuery, 'clientId' | 'state'> {
-  if (state !== undefined && !STATES.includes(state))
-    throw new RangeError(`state: expected one of ${STATES.join(', ')}`)
+  if (state !== undefined && !KEY_STATES.includes(state))
+    throw new RangeError(`state: expected one of ${KEY_STATES.join(', ')}`)
   return { ...pageOf(page, 2), ...(clientId !== undefined && { clientId }), ...(state && { state }) }
 }
 

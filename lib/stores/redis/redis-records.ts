@@ -1,4 +1,5 @@
 import { parseJson, withoutUndefined } from '../../base/object.js'
+import { KEY_STATES } from '../../ports/key-record.js'
 import type {
   Confirmation,
   KeyEntry,
@@ -10,7 +11,6 @@ import type {
   Recollection,
   Settlement,
 } from '../../ports/store.js'
-import { STATES } from '../checked-entry.js'
 import { isLock } from '../checked-monitoring.js'
 import { strengthOf } from '../monitoring-arguments.js'
 import { copyOfConfirmation, requireLease, requireTime } from '../verb-arguments.js'
@@ -111,7 +111,7 @@ type Fields = readonly [
 
 function fieldsFrom(text: string): Fields {
   const fields = parseJson(text)
-  if (Array.isArray(fields) && fields.length >= 14 && STATES.includes(fields[0])) return fields as never
+  if (Array.isArray(fields) && fields.length >= 14 && KEY_STATES.includes(fields[0])) return fields as never
   throw new Error('Redis: expected an entry as the answer of find')
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { KeyRef } from '../../ports/store.js'
-import { ANSWERS } from '../checked-store.js'
+import { ANSWERS } from '../../ports/store-outcomes.js'
 import { requireTime } from '../verb-arguments.js'
 import type { Connection, Keys } from './redis-connection.js'
 import type { ClientNames, Layout } from './redis-layout.js'

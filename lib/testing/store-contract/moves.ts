@@ -1,4 +1,4 @@
-import type { KeyState } from '../../ports/store.js'
+import { KEY_STATES, type KeyState } from '../../ports/key-record.js'
 import {
   CALL_NAMES,
   CALLS,
@@ -11,9 +11,7 @@ import {
 } from './calls.js'
 import type { StoreTest } from './setup.js'
 
-const STATES: readonly KeyState[] = ['issued', 'redeeming', 'redeemed', 'revoked']
-
-/** The answer of each call in each state. After `>`: the next state, if the call changes it. */
+/** The answer of each call in each state, in the order of `KEY_STATES`. After `>`: the next state, if the call changes it. */
 const ANSWERS: Record<CallName, readonly [string, string, string, string]> = {
   redeem: ['reserved > redeeming', 'redeeming', 'redeemed', 'revoked'],
   redeemByOther: ['reserved > redeeming', 'redeeming', 'redeemed', 'revoked'],
@@ -56,7 +54,7 @@ export function testMoves(test: StoreTest): void {
 }
 
 function testMove(test: StoreTest, name: CallName, state: KeyState, history: History): void {
-  const [answer, next = state] = (ANSWERS[name][STATES.indexOf(state)] ?? '').split(' > ')
+  const [answer, next = state] = (ANSWERS[name][KEY_STATES.indexOf(state)] ?? '').split(' > ')
   test(`answers ${answer} to ${name} after ${textOf(history)}, and leaves the key ${next}`, async (setup) => {
     const key = await recorded(setup, history)
     expect(await CALLS[name](setup.store, key)).toBe(answer)
