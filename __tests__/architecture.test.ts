@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { builtinModules } from 'node:module'
 import { join } from 'node:path'
 import { atRuntime, circlesOfFiles, circlesOfFolders, folderOf, longestChain } from '../scripts/house/graph'
@@ -84,6 +84,13 @@ const sources = readTree(lib)
 describe('the architecture of lib', () => {
   it('lists every folder, and no folder that does not exist', () => {
     expect([...new Set(sources.map(({ path }) => folderOf(path)))].sort()).toEqual([...FOLDERS].sort())
+  })
+
+  it('is drawn in docs/architecture.md with each folder above those that it may import', () => {
+    const page = readFileSync(join(root, 'docs', 'architecture.md'), 'utf8')
+    const [, drawing = ''] = /^```\n([\s\S]*?)^```/m.exec(page) ?? []
+    const drawn = [...drawing.matchAll(/^ {2}(?:(\w+)\/|index\.ts) /gm)].map(([, folder = '']) => folder)
+    expect(drawn).toEqual([...FOLDERS].reverse())
   })
 
   it('imports from folders further down only, so that no folders form a circle', () => {

@@ -1,6 +1,6 @@
 /**
- * Compares the pages about rules, SIEMs and the administration with the code: `node scripts/run.mjs scripts/rules-page.ts`. With
- * `--write`, it writes the tables into the pages. Run it after each change of a rule or a mapping.
+ * Compares the tables and sections that come from the code with the pages in `PAGES`:
+ * `node scripts/run.mjs scripts/rules-page.ts`. With `--write`, it writes them into the pages.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
