@@ -121,14 +121,23 @@ export function verifiedKey(claims: KeyClaims): VerifiedKey {
 
 const NO_ANCESTORS: readonly KeyRef[] = Object.freeze([])
 
-type Digested = { readonly [K in 'cidr' | 'ancestors']?: KeyClaims[K] | undefined }
+/** The claims that only provisioning keys have. They are too long for the record, so the record has their digest. */
+interface DigestedClaims {
+  /** The networks from which the key may be presented. */
+  readonly cidr?: readonly string[] | undefined
+  readonly ancestors?: readonly KeyRef[] | undefined
+}
 
-/** The digest of the claims that are too long for the record. Most keys have none of them, and need no digest. */
-function digestOf({ cidr, ancestors }: Digested): string | undefined {
-  if (cidr === undefined && ancestors === undefined) return undefined
-  return createHash('sha256')
-    .update(JSON.stringify([cidr, ancestors]))
-    .digest('base64url')
+const DIGESTED = Object.keys({ cidr: 1, ancestors: 1 } satisfies Record<
+  keyof DigestedClaims,
+  1
+>) as (keyof DigestedClaims)[]
+
+/** Most keys have no such claim, and need no digest. */
+function digestOf(claims: DigestedClaims): string | undefined {
+  const values = DIGESTED.map((name) => claims[name])
+  if (values.every((value) => value === undefined)) return undefined
+  return createHash('sha256').update(JSON.stringify(values)).digest('base64url')
 }
 
 /**
@@ -152,11 +161,8 @@ export function isAsRecorded(claims: KeyClaims, record: KeyRecord): boolean {
   )
 }
 
-export interface KeyClaims extends IssuedClaims {
+export interface KeyClaims extends IssuedClaims, DigestedClaims {
   readonly nbf: number
-  /** The networks from which the key may be presented. */
-  readonly cidr?: readonly string[]
-  readonly ancestors?: readonly KeyRef[]
 }
 
 export const PROVISIONING_KEY = issuedKind<KeyClaims>({

@@ -7,6 +7,7 @@ import {
   timesRefusal,
 } from '../../tokens/issued-token.js'
 import { missingScope } from '../../tokens/presentation.js'
+import type { KeyClaims } from '../../tokens/provisioning-key.js'
 import { type Check, type Finding, failed, PASSED, passed, skipped, warning } from '../check.js'
 import { claimsOf, findingOf, type Subject, shortOf, termCheck } from './subject.js'
 
@@ -107,7 +108,7 @@ const NETWORK = termCheck(
     fix: 'Send the request from one of the networks of the client, or correct its policy.',
   },
   ({ dump: { presented } }, claims) => {
-    const { cidr } = claims as IssuedClaims & { readonly cidr?: readonly string[] }
+    const { cidr }: Partial<KeyClaims> = claims
     if (cidr === undefined) return passed('it has no networks')
     if (presented.address === undefined)
       return skipped(`the key is for ${shortOf(cidr.join(', '))}; name yours with --address`)
