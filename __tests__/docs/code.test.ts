@@ -60,15 +60,20 @@ describe('the code in the documentation', () => {
   })
 })
 
+/** Makes the function that posts a device with a key. */
+function devicePoster(app: Express) {
+  return (name: string, presented: string) =>
+    supertest(app)
+      .post('/devices')
+      .set({ ...FROM_PROXY, Authorization: `Bearer ${presented}` })
+      .send({ name })
+}
+
 describe('the examples for an app', () => {
   it('redeems a key on a route of its own, and releases it when the handler answers 409', async () => {
     const { app, key, run } = makeApp()
     run(codeUnder(REDEEM, 'A handler that writes to res'))
-    const post = (name: string, presented: string) =>
-      supertest(app)
-        .post('/devices')
-        .set({ ...FROM_PROXY, Authorization: `Bearer ${presented}` })
-        .send({ name })
+    const post = devicePoster(app)
     const issued = await key('devices:create')
     await post('taken', issued.key).expect(409)
     await post('lamp', issued.key).expect(201, { owner: 'ci-runner', name: 'lamp' })
@@ -78,11 +83,7 @@ describe('the examples for an app', () => {
   it('redeems a key by a handler that returns its answer, and releases it when that is 409', async () => {
     const { app, key, run } = makeApp()
     run(codeUnder(REDEEM, 'A handler that returns its answer'))
-    const post = (name: string, presented: string) =>
-      supertest(app)
-        .post('/devices')
-        .set({ ...FROM_PROXY, Authorization: `Bearer ${presented}` })
-        .send({ name })
+    const post = devicePoster(app)
     const issued = await key('devices:create')
     await post('taken', issued.key).expect(409, { error: 'name_taken' })
     const { body, headers } = await post('lamp', issued.key).expect(201)

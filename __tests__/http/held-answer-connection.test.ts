@@ -34,6 +34,23 @@ function waitingHandler(answer: RequestHandler) {
   return { started, finish, seen, handler }
 }
 
+/** Hangs up while a handler works, lets it answer after it knows, and runs checks. */
+function afterHangUp(
+  answer: RequestHandler,
+  check: (server: RedeemingServer, key: string, seen: { readonly runs: number }) => Promise<void>,
+): Promise<void> {
+  const { started, finish, seen, handler } = waitingHandler(answer)
+  return withRedeeming({ handlers: [handler], verbs: farAway }, async (server) => {
+    const key = await server.key()
+    const hangUp = presentAndHangUp(server, key)
+    await started.opened
+    hangUp()
+    await until(() => seen.signal?.aborted === true)
+    finish.open()
+    await check(server, key, seen)
+  })
+}
+
 /** Checks that a handler runs once and redeems the key when its client hangs up before the answer. */
 function redeemsAfterHangUp(answer: RequestHandler): Promise<void> {
   let runs = 0
@@ -83,39 +100,25 @@ describe('a connection that breaks while the handler of a redeeming route runs',
       },
     ],
     ['pipes nothing but ends', (_req, res) => void res.end()],
-  ])('redeems the key when the handler then %s: it is not run again', (_title, answer) => {
-    const { started, finish, seen, handler } = waitingHandler(answer)
-    return withRedeeming({ handlers: [handler], verbs: farAway }, async (server) => {
-      const key = await server.key()
-      const hangUp = presentAndHangUp(server, key)
-      await started.opened
-      hangUp()
-      await until(() => seen.signal?.aborted === true)
-      finish.open()
+  ])('redeems the key when the handler then %s: it is not run again', (_title, answer) =>
+    afterHangUp(answer, async (server, key, seen) => {
       await until(async () => (await server.stateOf(key)) === 'redeemed')
       await server.act(key).expect(401)
       expect(seen.runs).toBe(1)
-    })
-  })
+    }),
+  )
 
   test.each<[string, RequestHandler]>([
     ['answers 500', (_req, res) => void res.status(500).json({})],
     ['answers 409', (_req, res) => void res.sendStatus(409)],
     ['passes an error on', (_req, _res, next) => next(new Error('aborted'))],
     ['goes on to the 404', (_req, _res, next) => next()],
-  ])('releases the key when the handler then %s: the client may try again', (_title, answer) => {
-    const { started, finish, seen, handler } = waitingHandler(answer)
-    return withRedeeming({ handlers: [handler], verbs: farAway }, async (server) => {
-      const key = await server.key()
-      const hangUp = presentAndHangUp(server, key)
-      await started.opened
-      hangUp()
-      await until(() => seen.signal?.aborted === true)
-      finish.open()
+  ])('releases the key when the handler then %s: the client may try again', (_title, answer) =>
+    afterHangUp(answer, async (server, key) => {
       await until(async () => (await server.stateOf(key)) === 'issued')
       await server.act(key).expect(201, { run: 2 })
-    })
-  })
+    }),
+  )
 
   test.each<[string, RequestHandler]>([
     ['pipeline()', (_req, res, next) => void pipeline(createReadStream(__filename), res).catch(next)],

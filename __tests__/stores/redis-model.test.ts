@@ -5,7 +5,7 @@ import { PATIENCE_SECONDS } from '../support/redis/bench'
 import { CLIENTS, type ConnectedClient } from '../support/redis/clients'
 import { type RedisServer, startRedis } from '../support/redis/servers'
 import { ALL, times } from '../support/scale.js'
-import { kindOf, perform, SELDOM, START, type Step, step } from '../support/store-stories'
+import { EVERY_ANSWER, kindOf, perform, SELDOM, START, type Step, step } from '../support/store-stories'
 
 let server: RedisServer
 let client: ConnectedClient
@@ -33,32 +33,8 @@ function comparable(one: Step): Step {
   }
 }
 
-// Without one of these answers, the stories would test less than they seem to.
-const EVERY_ANSWER: Record<string, readonly string[]> = {
-  find: ['object', 'undefined'],
-  record: ['RangeError', 'duplicate', 'locked', 'outstanding', 'recorded', 'revoked', 'unbound'],
-  recall: ['object', 'outcome', 'undefined'],
-  redeem: ['RangeError', 'reserved', 'redeemed', 'redeeming', 'resumed', 'revoked', 'unknown'],
-  release: ['lost', 'released', 'revoked', 'unknown'],
-  revoke: ['redeemed', 'revoked', 'unchanged', 'unknown'],
-  revokeFamily: ['not_redeemed', 'revoked', 'unchanged', 'unknown'],
-  revokeIssuedBefore: ['RangeError', 'revoked', 'unchanged'],
-  settle: ['lost', 'revoked', 'settled', 'unknown'],
-  useOnce: ['RangeError', 'first', 'limited', 'used'],
-  notePresentation: ['known', 'noted', 'unknown'],
-  lock: ['RangeError', 'locked', 'unchanged'],
-  unlock: ['unknown', 'unlocked'],
-  locks: ['none', 'some'],
-  noteFinding: ['RangeError', 'object'],
-  findings: ['none', 'some'],
-  closeFinding: ['closed', 'unknown'],
-  noteUse: ['RangeError', 'undefined'],
-  lastUses: ['none', 'some'],
-  unusedSince: ['none', 'some'],
-  listKeys: ['none', 'some'],
-  countKeys: ['object'],
-  listUses: ['none', 'some'],
-}
+/** The stories reach no cap in Redis, and do not set its clock back. */
+const ONLY_IN_MEMORY = /^pass:|: (full|Error)$/
 
 describe('redisStore beside memoryStore', () => {
   it('answers every random sequence of verbs as memoryStore does', async () => {
@@ -89,7 +65,6 @@ describe('redisStore beside memoryStore', () => {
       },
     )
     if (!ALL) return
-    const every = Object.entries(EVERY_ANSWER).flatMap(([move, all]) => all.map((one) => `${move}: ${one}`))
-    expect([...seen].sort()).toEqual(every.sort())
+    expect([...seen].sort()).toEqual(EVERY_ANSWER.filter((one) => !ONLY_IN_MEMORY.test(one)))
   }, 60_000)
 })

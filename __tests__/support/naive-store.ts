@@ -20,10 +20,10 @@ export interface Caps {
 
 export interface Modelled {
   entry: KeyEntry
-  claim?: {
+  reservation?: {
     readonly attempt: string | undefined
     readonly redemption: string
-    readonly isTakenOver: boolean
+    readonly staysWithOwner: boolean
     readonly ownerId: string | undefined
     readonly leaseUntil: number
   }
@@ -77,7 +77,7 @@ export function naiveStore(now: () => number, caps: Caps): ProvisioningStore {
       return identifiers.use(id, until, owner)
     },
     ...naiveMoves(one, now),
-    ...naiveClaims(one, now),
+    ...naiveReservations(one, now),
     ...naiveOutcomes(one, living, { ...caps, now }),
   })
 }
@@ -155,7 +155,7 @@ type One = (ref: KeyRef) => Modelled | undefined
 function lacking(found: Modelled | undefined, attempt: string): 'unknown' | 'revoked' | 'lost' | undefined {
   if (!found) return 'unknown'
   if (found.entry.state === 'revoked') return 'revoked'
-  return found.entry.state !== 'redeeming' || found.claim?.attempt !== attempt ? 'lost' : undefined
+  return found.entry.state !== 'redeeming' || found.reservation?.attempt !== attempt ? 'lost' : undefined
 }
 
 function change<T>(found: Modelled | undefined, changes: Partial<KeyEntry>, answer: T): T {
@@ -163,27 +163,27 @@ function change<T>(found: Modelled | undefined, changes: Partial<KeyEntry>, answ
   return answer
 }
 
-function naiveClaims(one: One, now: () => number): Pick<ProvisioningStore, 'redeem' | 'release'> {
+function naiveReservations(one: One, now: () => number): Pick<ProvisioningStore, 'redeem' | 'release'> {
   return {
-    async redeem(ref, attempt, holding) {
-      if (holding && !(holding.leaseSeconds > 0)) throw new RangeError()
+    async redeem(ref, attempt, lease) {
+      if (lease && !(lease.leaseSeconds > 0)) throw new RangeError()
       const found = one(ref)
-      const { ownerId, leaseSeconds = 0 } = holding ?? {}
-      const claim = {
+      const { ownerId, leaseSeconds = 0 } = lease ?? {}
+      const reservation = {
         attempt,
         redemption: attempt,
-        isTakenOver: false,
+        staysWithOwner: false,
         ownerId,
         leaseUntil: now() + leaseSeconds,
       }
-      const earlier = found?.entry.state === 'redeeming' ? found.claim : undefined
+      const earlier = found?.entry.state === 'redeeming' ? found.reservation : undefined
       const isSame = ownerId !== undefined && earlier?.ownerId === ownerId
       if (found && earlier && isSame && now() >= earlier.leaseUntil) {
-        found.claim = { ...claim, redemption: earlier.redemption, isTakenOver: true }
+        found.reservation = { ...reservation, redemption: earlier.redemption, staysWithOwner: true }
         return change(found, { changedAt: now() }, 'resumed')
       }
       if (found?.entry.state !== 'issued') return found?.entry.state ?? 'unknown'
-      found.claim = claim
+      found.reservation = reservation
       const reservedAt = found.entry.reservedAt ?? now()
       return change(found, { state: 'redeeming', changedAt: now(), reservedAt }, 'reserved')
     },
@@ -192,8 +192,9 @@ function naiveClaims(one: One, now: () => number): Pick<ProvisioningStore, 'rede
       const lack = lacking(found, attempt)
       if (lack) return lack
       const changedAt = now()
-      if (!found?.claim?.isTakenOver) return change(found, { state: 'issued', changedAt }, 'released')
-      found.claim = { ...found.claim, attempt: undefined, leaseUntil: 0 }
+      if (!found?.reservation?.staysWithOwner)
+        return change(found, { state: 'issued', changedAt }, 'released')
+      found.reservation = { ...found.reservation, attempt: undefined, leaseUntil: 0 }
       return change(found, { changedAt }, 'released')
     },
   }
@@ -217,11 +218,11 @@ function naiveOutcomes(
       const times = { changedAt: now(), retainUntil: Math.max(own, until) }
       return change(found, { state: 'redeemed', ...times, ...family }, 'settled')
     },
-    async recall(ref, holder) {
-      const { entry, claim, outcome } = one(ref) ?? {}
-      if (!entry || !claim || !/^rede/.test(entry.state)) return undefined
-      if (claim.ownerId !== holder || entry.familyRevoked) return undefined
-      return { redemption: claim.redemption, ...(outcome && { outcome: outcome.text }) }
+    async recall(ref, ownerId) {
+      const { entry, reservation, outcome } = one(ref) ?? {}
+      if (!entry || !reservation || !/^rede/.test(entry.state)) return undefined
+      if (reservation.ownerId !== ownerId || entry.familyRevoked) return undefined
+      return { redemption: reservation.redemption, ...(outcome && { outcome: outcome.text }) }
     },
   }
 }

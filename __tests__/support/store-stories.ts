@@ -222,3 +222,33 @@ function inOrder<T extends object>(list: readonly T[], timeOf: (one: T) => numbe
   if (times.some((time, i) => time > (times[i - 1] ?? time))) throw new Error('a list is out of order')
   return sorted(list)
 }
+
+/** Without one of these answers of `memoryStore`, the stories would test less than they seem to. */
+export const EVERY_ANSWER: readonly string[] = Object.entries({
+  find: ['object', 'undefined'],
+  pass: ['undefined'],
+  record: ['RangeError', 'duplicate', 'full', 'locked', 'outstanding', 'recorded', 'revoked', 'unbound'],
+  recall: ['object', 'outcome', 'undefined'],
+  redeem: ['RangeError', 'reserved', 'redeemed', 'redeeming', 'resumed', 'revoked', 'unknown'],
+  release: ['lost', 'released', 'revoked', 'unknown'],
+  revoke: ['redeemed', 'revoked', 'unchanged', 'unknown'],
+  revokeFamily: ['not_redeemed', 'revoked', 'unchanged', 'unknown'],
+  revokeIssuedBefore: ['RangeError', 'revoked', 'unchanged'],
+  settle: ['lost', 'revoked', 'settled', 'unknown'],
+  useOnce: ['Error', 'RangeError', 'first', 'full', 'limited', 'used'],
+  notePresentation: ['known', 'noted', 'unknown'],
+  lock: ['RangeError', 'locked', 'unchanged'],
+  unlock: ['unknown', 'unlocked'],
+  locks: ['none', 'some'],
+  noteFinding: ['RangeError', 'object'],
+  findings: ['none', 'some'],
+  closeFinding: ['closed', 'unknown'],
+  noteUse: ['RangeError', 'undefined'],
+  lastUses: ['none', 'some'],
+  unusedSince: ['none', 'some'],
+  listKeys: ['none', 'some'],
+  countKeys: ['object'],
+  listUses: ['none', 'some'],
+})
+  .flatMap(([move, all]) => all.map((one) => `${move}: ${one}`))
+  .sort()
