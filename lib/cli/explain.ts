@@ -3,15 +3,10 @@ import { REASONS } from '../base/errors.js'
 import { ipAddress } from '../base/network.js'
 import { REMEDIES } from '../base/remedies.js'
 import { systemCode } from '../base/system-code.js'
-import type { Check } from '../checks/check.js'
-import { ANSWER } from '../checks/key/answer-check.js'
-import { reasonWithoutKey, skippedCheck } from '../checks/key/keyless-request.js'
-import { POSSESSION, PROOF } from '../checks/key/possession-checks.js'
+import { checksOf } from '../checks/key/checks.js'
 import { readDump } from '../checks/key/request-dump.js'
 import { separateAnswer } from '../checks/key/server-answer.js'
 import { kindOf, newSubject, type Subject } from '../checks/key/subject.js'
-import { ROUTE_CHECKS, TERM_CHECKS } from '../checks/key/term-checks.js'
-import { TOKEN_CHECKS } from '../checks/key/token-checks.js'
 import { oneLine } from '../client/failure.js'
 import { secretFromFile, secretFromStdin } from '../client/node.js'
 import { LONGEST_LIFETIME_SECONDS } from '../options/policy.js'
@@ -68,17 +63,6 @@ export const EXPLAIN: Command = {
     const help = packagePage('troubleshooting.md')
     return runCheckCommand<Subject>(plan, { options, operand, surroundings, help })
   },
-}
-
-/** All checks, in the order of the guards. */
-const CHECKS = [...TOKEN_CHECKS, ...TERM_CHECKS, PROOF, POSSESSION, ...ROUTE_CHECKS, ANSWER]
-/** The checks that need no key. */
-const WITHOUT_KEY = [PROOF, ANSWER]
-
-function checksOf(subject: Subject): readonly Check<Subject>[] {
-  const reason = reasonWithoutKey(subject)
-  if (reason === undefined) return CHECKS
-  return CHECKS.map((check) => (WITHOUT_KEY.includes(check) ? check : skippedCheck(check, reason)))
 }
 
 async function readText(file: string, signal: AbortSignal): Promise<string> {
