@@ -9,6 +9,7 @@ import type { Deployment, VerifyingDeployment } from '../ports/deployment.js'
 import type { Target } from '../possession/target.js'
 import { type Compromise, revokeCompromised } from '../redemption/revocation.js'
 import { revokeCompromisedToken } from '../registration/management.js'
+import type { Expectation } from '../tokens/presentation.js'
 import { type Advise, adviser } from './advice.js'
 import { readForm } from './body.js'
 import { certificateReader } from './client-certificate.js'
@@ -30,8 +31,8 @@ export interface GuardConfig
 /** The method of `ProvisioningKeys` that makes a guard. */
 export type GuardName = 'requireProvisioningKey' | 'redeemProvisioningKey' | 'requireAccessToken'
 
-export interface GuardRequirements {
-  readonly scope: readonly string[]
+/** What the options of a guard require of a key or an access token. The request adds the rest of the expectation. */
+export interface GuardRequirements extends Omit<Expectation, 'audiences' | 'target' | 'redeems'> {
   readonly audience: string
 }
 

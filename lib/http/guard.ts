@@ -121,9 +121,13 @@ class Guard<V> {
     observation: Observation | undefined,
   ): Promise<V> {
     const { endpoint, credential } = this.#kind
-    const { scope, audience } = this.#requirements
-    const target = this.#targetOf(req)
-    const expected = { audiences: [audience], scope, target, redeems: endpoint === 'redeem' }
+    const { audience, ...required } = this.#requirements
+    const expected = {
+      ...required,
+      audiences: [audience],
+      target: this.#targetOf(req),
+      redeems: endpoint === 'redeem',
+    }
     const limits = { addressRefusal, countKey: (jti: string) => this.#limits.byKey(req, res, jti) }
     const presentation = { credential: extractKey(presented, credential), presented, expected }
     return this.#kind.verify(presentation, limits, observation)
