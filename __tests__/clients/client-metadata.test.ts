@@ -67,8 +67,50 @@ describe('accepted metadata', () => {
   })
 })
 
+describe('the key set for private_key_jwt', () => {
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' })
+  const refusalWith = (...keys: object[]) =>
+    refusalOf(() => accept({ token_endpoint_auth_method: 'private_key_jwt', jwks: { keys } }))
+
+  it.each([
+    ['for encryption', { ...jwk, use: 'enc' }],
+    ['for other operations', { ...jwk, key_ops: ['deriveKey'] }],
+    ['with operations that are no list', { ...jwk, key_ops: 'verify' }],
+    ['with the alg none', { ...jwk, alg: 'none' }],
+    ['with the alg HS256', { ...jwk, alg: 'HS256' }],
+    ['with the alg of another curve', { ...jwk, alg: 'ES384' }],
+    ['with an alg for encryption', { ...rsa, alg: 'RSA-OAEP-256' }],
+  ])('is refused if its only key is one %s', async (_title, key) => {
+    expect(await refusalWith(key)).toMatchObject({
+      reason: 'metadata_invalid',
+      message:
+        'jwks: expected a public key for signatures, with a use, key_ops and alg that allow private_key_jwt.',
+    })
+  })
+
+  it.each([
+    ['symmetric', { kty: 'oct', k: 'x'.repeat(43) }, 'it holds private key material'],
+    ['symmetric and empty', { kty: 'oct' }, 'its kty is none of EC, OKP, RSA'],
+  ])('is refused with a key that is %s', async (_title, key, fault) => {
+    expect((await refusalWith(jwk, key)).message).toContain(fault)
+  })
+
+  it('may hold such a key beside one that can sign', () => {
+    const signing = [{ ...jwk, use: 'sig', alg: 'ES256', key_ops: ['verify'] }]
+    const keys = [{ ...rsa, use: 'enc' }, ...signing]
+    expect(accept({ token_endpoint_auth_method: 'private_key_jwt', jwks: { keys } })).toMatchObject({
+      jwks: { keys },
+    })
+  })
+
+  it('may hold only keys for encryption if the client has another method', () => {
+    expect(accept({ jwks: { keys: [{ ...rsa, use: 'enc' }] } })).toHaveProperty('jwks')
+  })
+})
+
 describe('refused metadata', () => {
-  const text = (longest: number) => `a string of 1 to ${longest} characters without control characters`
+  const text = (longest: number) =>
+    `a string of 1 to ${longest} characters without control characters, line separators, direction marks and lone surrogates`
   const grants = `a list in which each entry is one of client_credentials, ${EXCHANGE}`
   const REFUSED: [string, unknown[], string][] = [
     [
@@ -84,9 +126,16 @@ describe('refused metadata', () => {
     ['grant_types', [['authorization_code'], ['client_credentials', 'implicit'], [null]], grants],
     ['response_types', [['code'], 'code', null], 'an empty list'],
     ['client_name', ['', 'x'.repeat(257), 'a\nb', 'a\u0000', 'a\u009b', 1, null, ['a']], text(256)],
+    ['client_name', ['a\ud800', '\udc00a', 'a\u202eb', 'a\u2066b', 'a\u200fb', 'a\u2028b'], text(256)],
+    ['client_name#de', ['a\u202eb'], text(256)],
     [
       'client_uri',
       ['http://example.com', 'example.com', 'javascript:alert(1)', 'https://', 'https:// a', 1, ''],
+      'an https URL',
+    ],
+    [
+      'client_uri',
+      ['\u001b[2J', '\u009b2J', '\u202e', '\ud800'].map((end) => `https://a.example/${end}`),
       'an https URL',
     ],
     ['logo_uri', ['data:image/png;base64,AAAA', `https://example.com/${'x'.repeat(2048)}`], 'an https URL'],
@@ -125,7 +174,7 @@ describe('refused metadata', () => {
       code: 'invalid_client_metadata',
       disclosed: true,
     })
-    expect(refusal.message).toBe(`${name}: expected ${expected}.`)
+    expect(refusal.message).toBe(`${name.replace('#de', ' (in a language)')}: expected ${expected}.`)
   })
 
   it.each(['admin', 'read admin', 'READ', '*'])('have the scope %j; they name the option', async (scope) => {

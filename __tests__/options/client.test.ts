@@ -66,6 +66,18 @@ describe('a client', () => {
     expect(read(JSON.parse(JSON.stringify(kept))).faults).toEqual([])
   })
 
+  it.each([{ use: 'enc' }, { key_ops: ['encrypt'] }, { alg: 'none' }])(
+    'needs a key that can sign for private_key_jwt: case %#',
+    (labels) => {
+      const jwks = { keys: [{ ...publicJwk(publicKey), ...labels }] }
+      expect(read({ clientId: 'ci', jwks }).faults).toEqual([
+        'client.jwks: expected a public key for signatures, with a use, key_ops and alg that allow private_key_jwt, got an object',
+      ])
+      expect(read({ clientId: 'ci', jwks, bindings: [BOUND_KEY] }).faults).toEqual([])
+      expect(faultsOf({ jwks, authenticationMethods: ['client_secret_basic'] })).toEqual([])
+    },
+  )
+
   it('needs no secret when it may not authenticate', () => {
     expect(read({ clientId: 'ci', authenticationMethods: [] })).toMatchObject({ faults: [] })
   })

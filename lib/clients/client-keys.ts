@@ -1,5 +1,13 @@
 import { isObject } from '../base/object.js'
-import { importPublicJwk, type PublicJwk, publicJwk, publicJwkFault } from '../jose/jwk.js'
+import {
+  importPublicJwk,
+  isForVerification,
+  isKindFor,
+  PROOF_ALGORITHMS,
+  type PublicJwk,
+  publicJwk,
+  publicJwkFault,
+} from '../jose/jwk.js'
 import type { Claims } from '../jose/jws.js'
 import { MOST_KEYS } from '../ports/policy-options.js'
 import { certificateLabels, jwkCertificateFault } from './registered-certificates.js'
@@ -39,5 +47,26 @@ function plainKey(jwk: Claims): PublicJwk {
 
 function labelsOf(jwk: Claims): Claims {
   const labels = ['kid', 'use', 'alg'].filter((name) => typeof jwk[name] === 'string')
-  return { ...Object.fromEntries(labels.map((name) => [name, jwk[name]])), ...certificateLabels(jwk) }
+  const { key_ops: operations } = jwk
+  return {
+    ...Object.fromEntries(labels.map((name) => [name, jwk[name]])),
+    // No other operation matters here (RFC 7517 4.3).
+    ...(operations !== undefined && {
+      key_ops: isForVerification({ key_ops: operations }) ? ['verify'] : [],
+    }),
+    ...certificateLabels(jwk),
+  }
+}
+
+/** What `private_key_jwt` needs, in words. */
+export const SIGNING_KEY =
+  'a public key for signatures, with a use, key_ops and alg that allow private_key_jwt'
+
+/** Whether one of the keys can verify an assertion, as far as its labels say (RFC 7517 4.2 to 4.4). */
+export function hasSigningKey({ keys }: { readonly keys: readonly PublicJwk[] }): boolean {
+  return keys.some(
+    (jwk) =>
+      isForVerification(jwk) &&
+      PROOF_ALGORITHMS.some((alg) => (jwk.alg ?? alg) === alg && isKindFor(jwk, alg)),
+  )
 }

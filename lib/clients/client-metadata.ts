@@ -4,9 +4,10 @@ import { LOOPBACK_HOSTS } from '../base/network.js'
 import { EXCHANGE_GRANT } from '../base/oauth-names.js'
 import { isObject } from '../base/object.js'
 import { CERTIFICATE_NAME_MEMBERS, certificateNameFault } from '../certificates/certificate-name.js'
+import type { JwkSet } from '../jose/jwk.js'
 import type { Claims } from '../jose/jws.js'
 import { CLIENT_AUTHENTICATION_METHODS, type ClientAuthenticationMethod } from '../ports/methods.js'
-import { keySetFault, plainKeySet } from './client-keys.js'
+import { hasSigningKey, keySetFault, plainKeySet, SIGNING_KEY } from './client-keys.js'
 import { namesCertificate } from './registered-certificates.js'
 import { parseScope, SCOPES_OF_PROVISIONED } from './scopes.js'
 
@@ -112,8 +113,10 @@ function requireCredentials(body: Claims, boundMethods: readonly ClientAuthentic
   const methods = [body.token_endpoint_auth_method].filter(
     (method) => !boundMethods.some((one) => one === method),
   )
-  if (methods.includes('private_key_jwt') && body.jwks === undefined)
-    throw invalid('jwks: expected the public keys that private_key_jwt needs.')
+  // The check of the members has found a JWK Set, or nothing.
+  const jwks = body.jwks as JwkSet | undefined
+  if (methods.includes('private_key_jwt') && !(jwks && hasSigningKey(jwks)))
+    throw invalid(`jwks: expected ${SIGNING_KEY}.`)
   const fault = certificateMetadataFault(body, methods)
   if (fault !== undefined) throw invalid(`${fault[0]}: expected ${fault[1]}.`)
 }
@@ -170,11 +173,21 @@ function listOf(check: Check): Check {
 }
 
 function text(longest: number): Check {
-  return (value) => {
-    const fits =
-      typeof value === 'string' && value.length > 0 && value.length <= longest && !/\p{Cc}/u.test(value)
-    return fits ? undefined : `a string of 1 to ${longest} characters without control characters`
-  }
+  return (value) =>
+    isText(value, longest)
+      ? undefined
+      : `a string of 1 to ${longest} characters without control characters, ${MISLEADING_WORDS}`
+}
+
+/**
+ * Characters that change how a log or a page shows the text around them: control characters, line separators, and
+ * characters that change the direction of text. A lone surrogate is no character, and many programs refuse it.
+ */
+const MISLEADING = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]/u
+const MISLEADING_WORDS = 'line separators, direction marks and lone surrogates'
+
+function isText(value: unknown, longest: number): value is string {
+  return typeof value === 'string' && value.length > 0 && value.length <= longest && !MISLEADING.test(value)
 }
 
 function flag(value: unknown): string | undefined {
@@ -182,8 +195,7 @@ function flag(value: unknown): string | undefined {
 }
 
 function webPage(value: unknown): string | undefined {
-  const fits =
-    typeof value === 'string' && value.length <= 2048 && /^https:\/\/\S+$/i.test(value) && URL.canParse(value)
+  const fits = isText(value, 2048) && /^https:\/\/\S+$/i.test(value) && URL.canParse(value)
   return fits ? undefined : 'an https URL'
 }
 
@@ -206,7 +218,7 @@ export function certificateMetadataFault(
       `one of ${CERTIFICATE_NAME_MEMBERS.join(', ')} with tls_client_auth`,
     ]
   if (methods.includes('self_signed_tls_client_auth') && !namesCertificates(metadata.jwks))
-    return ['jwks', 'a key with x5c or x5t#S256 for self_signed_tls_client_auth']
+    return ['jwks', 'a key with x5c or x5t#S256, for signatures, for self_signed_tls_client_auth']
   return undefined
 }
 

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { decodeCanonical } from '../base/canonical-base64.js'
 import { certificateKey, certificateThumbprint, readCertificate } from '../certificates/certificate.js'
-import type { PublicJwk } from '../jose/jwk.js'
+import { isForVerification, type PublicJwk } from '../jose/jwk.js'
 import type { Client } from '../ports/client.js'
 
 /** A certificate in the two forms in which a client can register it. */
@@ -22,7 +22,7 @@ export interface NamedCertificate {
 export function isRegistered({ base64, thumbprint }: NamedCertificate, client: Client | undefined): boolean {
   const isBoundOnly = client?.boundMethods?.includes('self_signed_tls_client_auth') === true
   const keys = isBoundOnly ? [] : (client?.metadata?.jwks?.keys ?? [])
-  const registered = keys.filter(({ use }) => (use ?? 'sig') === 'sig')
+  const registered = keys.filter(isForVerification)
   const bound = client?.bindings ?? []
   return (
     registered.some((jwk) => firstOf(jwk) === base64 || jwk['x5t#S256'] === thumbprint) ||
@@ -74,7 +74,7 @@ export function certificateLabels({ x5c, 'x5t#S256': named }: PublicJwk): Public
   }
 }
 
-/** Whether a JWK has a member for a certificate. `jwkCertificateFault` checks the certificate. */
+/** Whether a client can authenticate with the certificate of a JWK. `jwkCertificateFault` checks the certificate. */
 export function namesCertificate(jwk: PublicJwk): boolean {
-  return typeof (firstOf(jwk) ?? jwk['x5t#S256']) === 'string'
+  return isForVerification(jwk) && typeof (firstOf(jwk) ?? jwk['x5t#S256']) === 'string'
 }

@@ -3,7 +3,7 @@ import { isObject } from '../base/object.js'
 import { object, rule } from '../base/schema.js'
 import { hashSecret, isLongEnough, isSecretHash, SECRET_FORM } from '../base/secret.js'
 import { CERTIFICATE_NAME_MEMBERS, certificateNameFault } from '../certificates/certificate-name.js'
-import { keySetFault, keySetFormFault } from '../clients/client-keys.js'
+import { hasSigningKey, keySetFault, keySetFormFault, SIGNING_KEY } from '../clients/client-keys.js'
 import { certificateMetadataFault } from '../clients/client-metadata.js'
 import { CLIENT_MEMBERS, KEY_OF_THE_JKT, readKeySet } from '../clients/client-record.js'
 import { importPublicJwk, type JwkSet, thumbprint } from '../jose/jwk.js'
@@ -92,9 +92,10 @@ const readMembers = object<AnyClient>(
 /** Reads a client of the options. Its keys are imported, so that a faulty key is noted. */
 export function readClient(value: unknown, path: string, faults: Faults): Client | undefined {
   const client = readFoundClient(value, path, faults)
-  const { metadata, bindings = [] }: Partial<Client> = client ?? {}
+  const { metadata, bindings = [], authenticationMethods = [] }: Partial<Client> = client ?? {}
   const keySet = metadata?.jwks
-  const expected = keySetFormFault(keySet) === undefined ? keySetFault(keySet) : undefined
+  const isToSign = authenticationMethods.includes('private_key_jwt') && !bindsBy(bindings, 'jkt')
+  const expected = keySetFormFault(keySet) === undefined ? keySetFaultFor(keySet, isToSign) : undefined
   const name = isObject(value) && value.jwks !== undefined ? 'jwks' : 'metadata.jwks'
   if (expected !== undefined) faults.reject(join(path, name), expected, keySet)
   for (const [index, { confirmation, jwk }] of bindings.entries()) {
@@ -104,6 +105,12 @@ export function readClient(value: unknown, path: string, faults: Faults): Client
       faults.reject(`${path}.bindings[${index}].jwk`, KEY_OF_THE_JKT, jwk)
   }
   return client
+}
+
+function keySetFaultFor(keySet: JwkSet | undefined, isToSign: boolean): string | undefined {
+  const fault = keySetFault(keySet)
+  const lacksKey = isToSign && keySet !== undefined && !hasSigningKey(keySet)
+  return fault ?? (lacksKey ? SIGNING_KEY : undefined)
 }
 
 /**

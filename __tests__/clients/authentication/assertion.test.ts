@@ -95,10 +95,10 @@ describe('private_key_jwt', () => {
     )
   })
 
-  it.each([{ use: 'enc' }, { alg: 'ES384' }])(
+  it.each([{ use: 'enc' }, { alg: 'ES384' }, { key_ops: ['encrypt'] }])(
     'uses no key that says it is for something else: %j',
     async (label) => {
-      const { send, sign } = authenticator({ jwks: { keys: [{ ...EC.jwk, ...label }] } })
+      const { send, sign } = authenticator({ jwks: { keys: [{ ...EC.jwk, ...label }, RSA.jwk] } })
       expect(await reasonOf(() => send(sign()))).toBe('client_assertion_signature_wrong')
     },
   )

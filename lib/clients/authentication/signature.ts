@@ -1,6 +1,7 @@
 import type { Decoy, Decoys } from '../../jose/decoys.js'
 import {
   importPublicJwk,
+  isForVerification,
   isKindFor,
   jwkThumbprint,
   type ProofAlgorithm,
@@ -77,10 +78,10 @@ function newest(jws: ParsedJws, keys: readonly Candidate[]): readonly (Candidate
   return Array.from({ length: TRIES_WITHOUT_KID }, (_, index) => fitting[index])
 }
 
-/** Whether a key is for such signatures (RFC 7517 4.1, 4.2 and 4.4), and makes signatures of that length. */
+/** Whether a key is for such signatures (RFC 7517 4.1 to 4.4), and makes signatures of that length. */
 function fits({ header, signature }: ParsedJws, { jwk }: Candidate): boolean {
   const alg = header.alg as ProofAlgorithm
-  const isFor = (jwk.use ?? 'sig') === 'sig' && (jwk.alg ?? alg) === alg
+  const isFor = isForVerification(jwk) && (jwk.alg ?? alg) === alg
   return isFor && isKindFor(jwk, alg) && (jwk.kty !== 'RSA' || isAsLong(jwk.n, signature))
 }
 
