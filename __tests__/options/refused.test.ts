@@ -73,6 +73,7 @@ describe('an option is refused', () => {
     ['observer', [null, 'console', {}, [() => 0]], 'a function'],
     ['now', [null, 1_700_000_000_000, new Date(), () => undefined, () => Number.NaN], CLOCK],
     ['now', [() => new Date(), () => '0', async () => 0, () => 1n, () => 1 / 0], CLOCK],
+    ['now', [() => performance.now(), () => process.uptime(), () => 1_234.5], CLOCK],
     ['rateLimit', [null, true, 100, 'none', []], 'false, or an object with limits per endpoint'],
     ['rateLimit.token', [true, 100, null, []], 'false, or options of express-rate-limit'],
     ['rateLimit.token.limit', [0, -1, 1.5, '5', null, Number.POSITIVE_INFINITY], `${LIMIT}, or a function`],
@@ -122,6 +123,7 @@ describe('an option is refused', () => {
   })
 
   it('but not when the clock of a test begins at the epoch', () => {
-    for (const time of [0, 5, 86_400_000]) expect(faultsOf({ now: () => time })).toEqual([])
+    for (const time of [0, 5, -1, 86_400_000, performance.timeOrigin + performance.now()])
+      expect(faultsOf({ now: () => time })).toEqual([])
   })
 })

@@ -88,7 +88,7 @@ export function aFunction<T>(expected = 'a function'): Reader<T> {
   return rule(expected, (value) => typeof value === 'function')
 }
 
-/** Reads a clock in milliseconds. With one in seconds or microseconds, every time of the library would be wrong. */
+/** Reads a clock in milliseconds. With one in seconds, or with `performance.now`, every time of the library would be wrong. */
 export const clock: Reader<() => number> = (value, path, faults) => {
   const time = timeOf(value)
   const got = typeof value === 'function' ? `one that returns ${describe(time)}` : describe(value)
@@ -105,9 +105,13 @@ function timeOf(now: unknown): unknown {
   }
 }
 
-/** Whether a number is no time in seconds (of 2001 to 5138) or microseconds. The clock of a test may begin at 0. */
+/**
+ * Whether a number is no time in seconds (of 2001 to 5138) or microseconds, and none since the start of the process. The
+ * clock of a test may begin at 0, but it has no fractions as `performance.now()` has.
+ */
 function isMilliseconds(time: unknown): boolean {
-  return typeof time === 'number' && Math.abs(time) < 1e14 && !(time >= 1e9 && time < 1e11)
+  if (typeof time !== 'number' || Math.abs(time) >= 1e14) return false
+  return time >= 1e11 || (time < 1e9 && Number.isInteger(time))
 }
 
 export function oneOf<T>(values: readonly T[]): Reader<T> {
