@@ -26,6 +26,9 @@ import {
 
 let server: RunningServer
 let http2: ReturnType<typeof createSecureServer>
+/** The warnings of Node, such as those about headers that HTTP/2 does not have. */
+const warnings: Error[] = []
+const noteWarning = (warning: Error) => warnings.push(warning)
 /** The request with a long body that a handler has got. */
 let long: Request | undefined
 
@@ -56,6 +59,7 @@ async function authorize(req: Request): Promise<'operate'> {
 }
 
 beforeAll(async () => {
+  process.on('warning', noteWarning)
   const app = http2App()
   server = await startServer({
     options: { audience: [AUDIENCE, 'https://second.example.com'] },
@@ -76,6 +80,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => http2.listen(0, '127.0.0.1', resolve))
 })
 afterAll(async () => {
+  process.off('warning', noteWarning)
   http2.close()
   await server.close()
 })
@@ -217,6 +222,7 @@ describe('a request over HTTP/2 whose client gives up', () => {
     session.destroy()
     await until(() => refusals().length > 0)
     expect(refusals()).toEqual(['body_incomplete'])
+    expect(warnings.filter(({ name }) => name === 'UnsupportedWarning')).toEqual([])
     expect((await post({ path: '/devices', headers: bearer(key), body: '{}' })).status).toBe(201)
     expect(server.events.map(({ type }) => type)).not.toContain('key.exposed')
   })

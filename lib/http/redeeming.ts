@@ -101,7 +101,7 @@ async function reserveForRoute(
   const { key, state } = verified
   // A redeemed bearer key is always a replay, so its body does not matter.
   const isReplay = state === 'redeemed' && key.confirmation === undefined
-  const body = isReplay ? undefined : await receiveBody(req, longestBody).catch(closing(res))
+  const body = isReplay ? undefined : await receiveBody(req, longestBody).catch(closing(req, res))
   // Only an owner can repeat a request, so only its request needs digests. They and its kept answer took 6 %.
   const digests = key.confirmation === undefined ? WITHOUT_OWNER : digestsOf(req, body)
   return reserve(deployment, verified, { action: 'route', source: presented, ...digests })
@@ -127,10 +127,13 @@ function digestsOf({ method, originalUrl, headers }: Request, body: ReceivedBody
   }
 }
 
-/** Closes the connection after the refusal of an incomplete body. Otherwise Node would wait for the rest. */
-function closing(res: Response): (error: unknown) => never {
+/**
+ * Closes the connection after the refusal of an incomplete body. Otherwise Node would wait for the rest. HTTP/2 has no such
+ * header (RFC 9113 8.2.2), and its connections do not wait for one stream.
+ */
+function closing(req: Request, res: Response): (error: unknown) => never {
   return (error) => {
-    res.setHeader('Connection', 'close')
+    if (req.httpVersionMajor < 2) res.setHeader('Connection', 'close')
     throw error
   }
 }
