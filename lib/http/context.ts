@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express'
-import { BackgroundWork } from '../base/background.js'
+import type { BackgroundWork } from '../base/background.js'
 import { LOOPBACK_HOSTS } from '../base/network.js'
 import { privateNotes } from '../base/private-notes.js'
 import type { Parameters, PresentedRequest } from '../base/request.js'
@@ -135,7 +135,7 @@ export function guardContext(config: GuardConfig): GuardContext {
       // RFC 9449 8.2: a cached answer would carry an expired nonce.
       res.setHeader('Cache-Control', 'no-store')
     },
-    background: new BackgroundWork(),
+    background: config.deployment.background,
     revokeCompromised: (compromise) => revokeAllCompromised(config.deployment, compromise),
     advise,
     proxies,

@@ -19,8 +19,9 @@ export interface Readiness {
   drain(): void
   /**
    * Ends the work that no request waits for: writes findings and carries out their responses, revokes keys that came over
-   * cleartext or were reported as leaked, and emits the summary of refused requests. Call it after the server has closed,
-   * and before you close the connection of the store. Resolves within ten seconds, and never rejects.
+   * cleartext or were reported as leaked, undoes actions whose redemption the store did not confirm, and emits the summary
+   * of refused requests. Call it after the server has closed, and before you close the connection of the store. Resolves
+   * within ten seconds, and never rejects.
    */
   finish(): Promise<void>
 }

@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
+import { BackgroundWork } from '../base/background.js'
 import { describeSecret, type Faults } from '../base/faults.js'
 import { hasMethods, isObject } from '../base/object.js'
 import {
@@ -113,6 +114,7 @@ export function completeShared(read: SharedOptions) {
   const { clockToleranceSeconds = 5, redemptionLeaseSeconds = 30, realm = new URL(issuer).host } = read
   const dpop = dpopRules(read.dpop, now)
   const audit = read.audit && { failClosed: false, ...read.audit }
+  const isAuditRequired = audit?.failClosed ?? false
   const droppedEvents = (): number => events.droppedEvents()
   const monitoring = read.monitoring ?? completeMonitoring({})
   const rules = monitoring === false ? [] : monitoring.active.map(({ rule }) => rule)
@@ -127,10 +129,10 @@ export function completeShared(read: SharedOptions) {
   })
   const { emit, emitAudited } = events
   if (read.observer !== undefined) events.on('*', read.observer)
-  const pause = (milliseconds: number): Promise<void> => setTimeout(milliseconds)
+  const background = new BackgroundWork()
   return {
-    verification: { issuer, audiences, environment, clockToleranceSeconds, dpop, now, emit },
-    reservations: { redemptionLeaseSeconds, pause, emitAudited, isAuditRequired: audit?.failClosed ?? false },
+    verification: { issuer, audiences, environment, clockToleranceSeconds, dpop, now, emit, background },
+    reservations: { redemptionLeaseSeconds, pause: setTimeout<void>, emitAudited, isAuditRequired },
     http: {
       events,
       monitoring,

@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto'
+import type { BackgroundWork } from '../base/background.js'
 import { ProvisioningError } from '../base/errors.js'
 import type { RecentMap } from '../base/recent-map.js'
 import type { PresentedRequest, RequestSource } from '../base/request.js'
@@ -33,6 +34,8 @@ export interface VerificationRules {
   /** Milliseconds since the epoch. */
   readonly now: () => number
   readonly emit: Emit
+  /** The work that no request waits for. */
+  readonly background: BackgroundWork
 }
 
 /** A deployment that reads the state of a key from its store. */

@@ -37,7 +37,7 @@ export async function runAction<V, T extends object>(
     action.act(validated === undefined ? await action.validate() : validated.as, reserved.redemptionId),
   )
   const emit = () => done.emit(action.source)
-  await settleOrUndo(reserved, { ...done, emit })
+  await settleOrUndo(deployment, reserved, { ...done, emit })
   emit()
   return done.result
 }
@@ -69,6 +69,7 @@ async function actOrRelease<T>(reservation: Reservation, act: () => Promise<T>):
 }
 
 async function settleOrUndo<T>(
+  { background }: StoringDeployment,
   reservation: Reservation,
   { result, emit, undo, ...settled }: ActionResult<T> & { emit(): void },
 ): Promise<void> {
@@ -80,7 +81,8 @@ async function settleOrUndo<T>(
     const reason = error instanceof ProvisioningError ? error.reason : undefined
     const isUncertain = reason === 'store_unavailable'
     // In the background: the request has waited for the store long enough.
-    if (reservation.keepsOutcome && isUncertain) void settleUncertain(reservation, emit, undo && undoOrEmit)
+    if (reservation.keepsOutcome && isUncertain)
+      background.run(() => settleUncertain(reservation, emit, undo && undoOrEmit))
     else await undoOrEmit(reason === 'key_redeeming')
     throw error
   }

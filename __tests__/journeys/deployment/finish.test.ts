@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { memoryStore, type ProvisioningStore } from '../../../lib/index.js'
 import { eventsOf } from '../../support/families.js'
-import { obtainKey, postForm, send } from '../../support/requests'
-import { type RunningServer, type ServerPlan, startServer } from '../../support/server'
+import { prover } from '../../support/prover.js'
+import { askForKey, EXCHANGE, JWT_TYPE, obtainKey, postForm, send } from '../../support/requests'
+import { ISSUER, type RunningServer, type ServerPlan, startServer } from '../../support/server'
 
 const SCOPE = { scope: 'devices:create' }
 
@@ -36,7 +37,43 @@ function slowStore(): ProvisioningStore {
   }
 }
 
+/** A store that takes no settlement, and takes some time to release a key. */
+function unsettledStore(): ProvisioningStore {
+  const store = memoryStore()
+  return {
+    ...store,
+    settle: () => Promise.reject(new Error('The store is down')),
+    async release(...given) {
+      await pause(600)
+      return store.release(...given)
+    },
+  }
+}
+
 describe('finish', () => {
+  it('waits until a redemption that the store did not confirm is undone', () =>
+    withServer(
+      async (server) => {
+        const owner = prover()
+        const url = `${ISSUER}/oauth/token`
+        const asked = await askForKey(server, { scope: 'provision:token devices:read' }).set(
+          'DPoP',
+          owner.prove('POST', url),
+        )
+        await postForm(server, '/oauth/token', {
+          grant_type: EXCHANGE,
+          subject_token: asked.body.access_token,
+          subject_token_type: JWT_TYPE,
+        })
+          .set('DPoP', owner.prove('POST', url))
+          .expect(503)
+        expect(eventsOf(server, 'key.released')).toEqual([])
+        await server.keys.finish()
+        expect(eventsOf(server, 'key.released')).toMatchObject([{ action: 'token' }])
+      },
+      { store: unsettledStore() },
+    ))
+
   it('writes the findings that would wait for a second', () =>
     withServer(async (server) => {
       await replay(server)

@@ -1,3 +1,4 @@
+import { BackgroundWork } from '../../base/background.js'
 import { unlessRefused } from '../../base/caught-refusal.js'
 import type { ProvisioningError } from '../../base/errors.js'
 import type { SigningKey, VerificationKeys } from '../../jose/key-ring.js'
@@ -90,6 +91,7 @@ export function newSubject(conversation: Conversation, known: KnownDeployment): 
     dpop: dpopRules(undefined, now),
     now,
     emit: () => undefined,
+    background: new BackgroundWork(),
   }
   const { hasNoEnvironment = false } = known
   const expected = {
