@@ -1,8 +1,10 @@
+import type { RequestHandler } from 'express'
 import { memoryStore, type ProvisioningOptions } from '../../../lib/index.js'
-import { askForKey, exchangeKey, obtainKey, postForm } from '../../support/requests'
-import { CLIENT, type RunningServer, SECRET, startServer } from '../../support/server'
+import { askForKey, exchangeKey, obtainKey, postForm, send } from '../../support/requests'
+import { AUDIENCE, CLIENT, type RunningServer, SECRET, startServer } from '../../support/server'
 
 const SCOPES = ['provision:token', 'devices:read']
+const GUARD = { scope: 'devices:read', audience: AUDIENCE }
 const LOWER = { lifetimeSeconds: 60, maxLifetimeSeconds: 60, accessTokenLifetimeSeconds: 60 }
 const clients = (policy = {}) => [
   { clientId: CLIENT, clientSecret: SECRET, policy: { defaultScopes: SCOPES, ...policy } },
@@ -18,7 +20,15 @@ async function withProcesses(
   const common = { store: memoryStore({ now }), now, policy: { scopes: SCOPES } }
   const processes = await Promise.all(
     configurations.map((own) =>
-      startServer({ options: { ...common, ...own }, mount: (app, keys) => void app.use(keys.router()) }),
+      startServer({
+        options: { ...common, ...own },
+        mount(app, keys) {
+          app.use(keys.router())
+          const answer: RequestHandler = (_req, res) => void res.json({})
+          app.get('/key', keys.requireProvisioningKey(GUARD), answer)
+          app.get('/token', keys.requireAccessToken(GUARD), answer)
+        },
+      }),
     ),
   )
   try {
@@ -69,6 +79,32 @@ describe('lower lifetimes', () => {
         }
       },
     ))
+})
+
+describe('a permission that a client has lost', () => {
+  it.each([
+    [
+      'because its policy allows fewer scopes',
+      clients({ scopes: ['provision:token'], defaultScopes: [] }),
+      400,
+    ],
+    ['because it is no longer in the array', [{ clientId: 'other', clientSecret: SECRET }], 400],
+  ])('%s, stays in its keys and tokens until you revoke them', (_, left, status) =>
+    withProcesses([{ clients: clients() }, { clients: left }], async ([before, after], wait) => {
+      const server = after as RunningServer
+      const [key = '', token = ''] = await credentialsOf(before as RunningServer)
+      const statuses = async () => {
+        const ask = (path: string, credential: string) =>
+          send(server, 'get', path).set('Authorization', `Bearer ${credential}`)
+        return [(await ask('/key', key)).status, (await ask('/token', token)).status]
+      }
+      expect(await statuses()).toEqual([200, 200])
+      await exchangeKey(server, key, { scope: 'devices:read' }).expect(status)
+      wait(1)
+      await server.keys.revokeAllIssuedBefore(new Date(Date.now() + 1000), { clientId: CLIENT })
+      expect(await statuses()).toEqual([401, 401])
+    }),
+  )
 })
 
 describe('a client of the array `clients`', () => {
