@@ -193,6 +193,21 @@ describe('a server that is no issuer', () => {
   })
 })
 
+describe('a hostile answer', () => {
+  it.each(['a\n\u001b[31m\u009b2J\u0000b', '\u202eEVIL\u2066', 'x'.repeat(10_000)])(
+    'cannot add lines or control a terminal: case %#',
+    async (text) => {
+      const answer = { error: text, error_description: text }
+      const fetch = async () => Response.json(answer, { status: 400 })
+      const failure = await failureOf(deviceOf(issuer, { fetch }))
+      for (const said of [failure.message, failure.oauthError]) {
+        expect(said).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u)
+        expect(said?.length).toBeLessThan(1_000)
+      }
+    },
+  )
+})
+
 describe('a key', () => {
   const withKey = (key: ProvisionOptions['key']) => {
     const { client: _, subject: __, ...options } = deviceOf(issuer)

@@ -114,7 +114,7 @@ function refusalOf(response: Response, text: string, url: string): ProvisionErro
   if (type === 'opaqueredirect' || (status >= 300 && status < 400))
     return invalidAnswer(url, 'with a redirect, which the client does not follow', status)
   const { error, error_description: description } = parseObject(text) ?? {}
-  const oauthError = typeof error === 'string' ? error.slice(0, 100) : undefined
+  const oauthError = typeof error === 'string' ? oneLine(error).slice(0, 100) : undefined
   const details = { status, oauthError, retryAfterSeconds: retryAfter(headers) }
   const said = [oauthError, typeof description === 'string' ? oneLine(description) : undefined]
   const reason = said.filter((part) => part !== undefined).join(': ') || kindOf(headers)

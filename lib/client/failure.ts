@@ -92,8 +92,11 @@ export function isOutage(error: unknown): error is ProvisionError {
   return error instanceof ProvisionError && ['issuer_unavailable', 'issuer_unreachable'].includes(error.code)
 }
 
-/** The message of any error, on one line. */
+/** The message of any error, on one line, without characters that control a terminal or the direction of text. */
 export function oneLine(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error)
-  return text.replace(/\s+/g, ' ').trim().slice(0, 500)
+  return text
+    .replace(/[\s\p{Cc}\p{Bidi_Control}]+/gu, ' ')
+    .trim()
+    .slice(0, 500)
 }
