@@ -97,6 +97,19 @@ describe('a reader of proofs', () => {
     )
   })
 
+  it.each(['/a/../b', '/a/%2e%2e/b', '/a/.%2E/b?c', '/./b', '/b/..', '/b/%2e'])(
+    'takes no proof for another path than %s, which Express does not shorten',
+    async (path) => {
+      const { read, sign } = underTest()
+      const url = `https://api.example.com${path}`
+      const proven = (htu: string) =>
+        reasonOf(() => read(request({ dpop: [sign({ claims: { htu } })] }), { method: 'POST', url }))
+      expect(await proven('https://api.example.com/b')).toBe('dpop_target_wrong')
+      expect(await proven(url.replace(/b.*$/, ''))).toBe('dpop_target_wrong')
+      expect(await proven(url)).toBeUndefined()
+    },
+  )
+
   it('wants the hash of the key where that is required, and has it right wherever it stands', async () => {
     const { readOne } = underTest()
     const reasons = await Promise.all([

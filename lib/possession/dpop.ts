@@ -21,7 +21,7 @@ import {
 import { clockOf, type DpopRules, type Nonces, type VerificationRules } from '../ports/deployment.js'
 import type { IdentifierOwner } from '../ports/store.js'
 import { type SingleUse, useOnce } from './once.js'
-import { normalizeTarget, type Target } from './target.js'
+import { hasDotSegments, normalizeTarget, type Target } from './target.js'
 
 /** A valid DPoP proof for its request. The caller decides when it is used. */
 export interface DpopProof {
@@ -169,7 +169,7 @@ export function requireMethod({ htm }: ProofClaims, target: Target): void {
 export function requireUrl({ htu }: ProofClaims, target: Target): string {
   const url = normalizeTarget(htu)
   const isFor = (place: string | undefined) =>
-    place !== undefined && (htu === place || url === normalizeTarget(place))
+    place !== undefined && (htu === place || (url === normalizeTarget(place) && !hasDotSegments(place)))
   if (url !== undefined && (isFor(target.url) || isFor(target.alias))) return url
   const expected = normalizeTarget(target.url) ?? 'a URL'
   throw refused('dpop_target_wrong', `The htu of the DPoP proof is not ${expected}.`)

@@ -23,6 +23,14 @@ export function normalizeTarget(url: string): string | undefined {
   return `${origin}${pathname.replace(/%[0-9a-f]{2}/gi, normalizeOctet)}`
 }
 
+/**
+ * Whether a request names a path with dot segments. Express does not remove them, so another route can serve such a request
+ * than the route of the normalized URL. A proof for that route must not fit.
+ */
+export function hasDotSegments(url: string): boolean {
+  return /\/(\.|%2e){1,2}(?=[/?#]|$)/i.test(url)
+}
+
 /** Hexadecimal digits in upper case, and unreserved characters without encoding (RFC 3986 6.2.2.1, 6.2.2.2). */
 function normalizeOctet(octet: string): string {
   const character = String.fromCharCode(Number.parseInt(octet.slice(1), 16))
