@@ -57,6 +57,17 @@ describe('withBindings', () => {
     expect(withBindings(bound, []).authenticationMethods).toEqual(['private_key_jwt'])
   })
 
+  it.each([{ x5c: ['AA=='] }, { 'x5t#S256': 'x'.repeat(43) }])(
+    'leaves a client the method that it has by a registered certificate: case %#',
+    (named) => {
+      const metadata = { jwks: { keys: [{ kty: 'EC', crv: 'P-256', ...named }] } }
+      const own = client({ authenticationMethods: ['self_signed_tls_client_auth'], metadata })
+      expect(withBindings(own, []).authenticationMethods).toEqual(['self_signed_tls_client_auth'])
+      const bound = withBindings(own, [certificate('a')])
+      expect(withBindings(bound, []).authenticationMethods).toEqual(['self_signed_tls_client_auth'])
+    },
+  )
+
   it('takes away a method for which the registered keys are of no use', () => {
     const given = client({ authenticationMethods: ['self_signed_tls_client_auth'], ...registered })
     const bound = withBindings(given, [certificate('a')])

@@ -71,7 +71,7 @@ function ownMethods({
   const keys = metadata?.jwks?.keys ?? []
   const supported: Partial<Record<ClientAuthenticationMethod, boolean>> = {
     private_key_jwt: keys.length > 0,
-    self_signed_tls_client_auth: keys.some(({ x5c }) => x5c !== undefined),
+    self_signed_tls_client_auth: keys.some((jwk) => (jwk.x5c ?? jwk['x5t#S256']) !== undefined),
   }
   return authenticationMethods.filter(
     (method) => supported[method] !== false && !(boundMethods.includes(method) && method in supported),

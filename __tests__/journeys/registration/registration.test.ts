@@ -179,6 +179,24 @@ describe('a client that has registered', () => {
 })
 
 describe('a client that has registered and bound a key', () => {
+  test('keeps its method through an update if only a thumbprint names its certificate', async () => {
+    const registry = await registryWithRunner()
+    await withServer(
+      async (server) => {
+        const jwks = { keys: [{ ...jwkOf(), 'x5t#S256': `${'x'.repeat(42)}A` }] }
+        const client = await registerClient(server, {
+          token_endpoint_auth_method: 'self_signed_tls_client_auth',
+          jwks,
+        })
+        await update(server, client).expect(200)
+        expect(await registry.find(client.client_id)).toMatchObject({
+          authenticationMethods: ['self_signed_tls_client_auth'],
+        })
+      },
+      { options: { clients: registry } },
+    )
+  })
+
   test('keeps its bindings through every update, and loses them when it is deleted', () =>
     withServer(async (server) => {
       const subject = { requested_subject: 'device:7' }
