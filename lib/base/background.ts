@@ -32,12 +32,17 @@ export class BackgroundWork implements Background {
     this.#scheduled.set(timer, work)
   }
 
-  /** Begins all scheduled work now, and resolves when it has ended, or after ten seconds. Never rejects. */
-  async finish(): Promise<void> {
+  /**
+   * Begins all scheduled work now, and resolves when it has ended, or after ten seconds. Never rejects.
+   *
+   * @param settle waits for what the work has caused elsewhere
+   */
+  async finish(settle: () => Promise<unknown> = async () => undefined): Promise<void> {
     await this.#inTime(async () => {
       for (let round = 1; round <= ROUNDS; round += 1) {
         for (const [timer, work] of this.#scheduled) this.#begin(timer, work)
         await Promise.all(this.#running)
+        await settle()
       }
     }).catch(() => undefined)
   }

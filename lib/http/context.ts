@@ -22,7 +22,7 @@ import { type ReadTls, read, scrubRequest } from './wire.js'
 
 /** The part of the configuration that guards need. */
 export interface GuardConfig
-  extends Pick<Config, 'rateLimits' | 'realm' | 'mtls' | 'isLocal' | 'docsUrl' | 'useCases'> {
+  extends Pick<Config, 'rateLimits' | 'realm' | 'mtls' | 'isLocal' | 'docsUrl' | 'useCases' | 'events'> {
   /** The scopes that a policy grants, if all policies are known at start. */
   readonly grantableScopes?: readonly string[] | undefined
   readonly deployment: VerifyingDeployment

@@ -20,8 +20,9 @@ export interface Readiness {
   /**
    * Ends the work that no request waits for: writes findings and carries out their responses, revokes keys that came over
    * cleartext or were reported as leaked, undoes actions whose redemption the store did not confirm, and emits the summary
-   * of refused requests. Call it after the server has closed, and before you close the connection of the store. Resolves
-   * within ten seconds, and never rejects.
+   * of refused requests. It also waits until observers and the audit log have taken all events. Call it after the server has
+   * closed, and before you close the connections of the store and of the audit log. Resolves within ten seconds, and never
+   * rejects.
    */
   finish(): Promise<void>
 }
@@ -32,7 +33,7 @@ export interface DrainState {
 }
 
 export function readiness(context: GuardContext, state: DrainState = { isDraining: false }): Readiness {
-  const { deployment } = context.config
+  const { deployment, events } = context.config
   // Do not ask a remote issuer: when it is down, all APIs would go out of service together.
   const canServe = 'askIssuer' in deployment ? async () => true : storeProbe(deployment.store)
   const enforceHttps = httpsGuard(context)
@@ -43,7 +44,7 @@ export function readiness(context: GuardContext, state: DrainState = { isDrainin
     drain() {
       state.isDraining = true
     },
-    finish: () => context.background.finish(),
+    finish: () => context.background.finish(() => events.idle()),
     readiness: () =>
       function readiness(req, res, next) {
         const answerReadiness = () => {

@@ -25,6 +25,8 @@ export interface EventHub {
   on(type: '*', observer: Observer): () => void
   /** How many events were dropped, because an observer was too slow. */
   droppedEvents(): number
+  /** Resolves when all observers have taken all events. An observer that hangs delays it. Never rejects. */
+  idle(): Promise<unknown>
   /** Lets a monitor look at each event before the observers. */
   watch(monitor: Monitor): void
 }
@@ -77,6 +79,7 @@ export function eventHub(options: EventHubOptions): EventHub {
       return () => subscriptions.end(type, queue)
     },
     droppedEvents: () => subscriptions.dropped,
+    idle: () => subscriptions.idle(),
     watch: (monitor) => monitored.set(monitor),
   }
 }
@@ -125,6 +128,10 @@ class Subscriptions {
     let sum = this.#droppedBefore
     for (const set of this.#queues.values()) for (const { dropped } of set) sum += dropped
     return sum
+  }
+
+  idle(): Promise<unknown> {
+    return Promise.all([...this.#queues.values()].flatMap((set) => [...set].map((queue) => queue.idle())))
   }
 
   has(type: string): boolean {

@@ -38,7 +38,8 @@ export class EventQueue {
   #waiting: Waiting[] = []
   /** The index of the event that is delivered next. */
   #next = 0
-  #isBusy = false
+  /** The work of the observer that the next event waits for. */
+  #busy: Promise<void> | undefined
   #dropped = 0
   #droppedBefore = 0
 
@@ -66,6 +67,12 @@ export class EventQueue {
     this.#schedule({ event, onEnd })
   }
 
+  /** Resolves when the observer has taken all events, also those that come in the meantime. Never rejects. */
+  async idle(): Promise<void> {
+    // An event that waits for no observer waits for its own microtask, which runs before this function continues.
+    while (this.#busy !== undefined || this.#waiting.length > 0) await this.#busy
+  }
+
   /** Drops all events that wait. */
   clear(): void {
     this.#waiting = []
@@ -76,7 +83,7 @@ export class EventQueue {
   #schedule(one: Waiting): void {
     this.#waiting.push(one)
     queueMicrotask(() => {
-      if (this.#isBusy) one.context = new AsyncResource('ProvisioningEvent')
+      if (this.#busy !== undefined) one.context = new AsyncResource('ProvisioningEvent')
       else if (this.#waiting[this.#next] === one) this.#deliver(this.#take())
     })
   }
@@ -94,14 +101,14 @@ export class EventQueue {
 
   /** Goes on with the events that have come in the meantime. */
   #goOn(): void {
-    this.#isBusy = false
+    this.#busy = undefined
     for (let context = this.#contextOfNext(); context !== undefined; context = this.#contextOfNext())
       context.runInAsyncScope(() => this.#deliver(this.#take()))
   }
 
   /** `undefined` if no event waits, or if its own microtask is still to come, or if the observer is busy again. */
   #contextOfNext(): AsyncResource | undefined {
-    return this.#isBusy ? undefined : this.#waiting[this.#next]?.context
+    return this.#busy !== undefined ? undefined : this.#waiting[this.#next]?.context
   }
 
   #deliver({ event, onEnd }: Waiting): void {
@@ -115,8 +122,7 @@ export class EventQueue {
   }
 
   #await(result: PromiseLike<unknown>, onEnd: OnEnd | undefined): void {
-    this.#isBusy = true
-    this.#inTime(async () => void (await result))
+    this.#busy = this.#inTime(async () => void (await result))
       .then(
         () => onEnd?.(),
         (fault) => this.#fail(fault, onEnd),

@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { memoryStore, type ProvisioningStore } from '../../../lib/index.js'
+import { memoryStore, type ProvisioningEvent, type ProvisioningStore } from '../../../lib/index.js'
 import { eventsOf } from '../../support/families.js'
 import { prover } from '../../support/prover.js'
+import { gate } from '../../support/redeeming.js'
 import { askForKey, EXCHANGE, JWT_TYPE, obtainKey, postForm, send } from '../../support/requests'
 import { ISSUER, type RunningServer, type ServerPlan, startServer } from '../../support/server'
 
@@ -25,34 +26,34 @@ async function replay(server: RunningServer): Promise<void> {
   await redeem(server, key).expect(401)
 }
 
-/** A store that takes some time to revoke a key. */
-function slowStore(): ProvisioningStore {
+/** A store that revokes no key before the gate is open. */
+function slowStore(opened: Promise<void>): ProvisioningStore {
   const store = memoryStore()
-  return {
-    ...store,
-    async revoke(ref) {
-      await pause(600)
-      return store.revoke(ref)
-    },
-  }
+  return { ...store, revoke: (ref) => opened.then(() => store.revoke(ref)) }
 }
 
-/** A store that takes no settlement, and takes some time to release a key. */
-function unsettledStore(): ProvisioningStore {
+/** A store that takes no settlement, and releases no key before the gate is open. */
+function unsettledStore(opened: Promise<void>): ProvisioningStore {
   const store = memoryStore()
   return {
     ...store,
     settle: () => Promise.reject(new Error('The store is down')),
-    async release(...given) {
-      await pause(600)
-      return store.release(...given)
-    },
+    release: (...given) => opened.then(() => store.release(...given)),
   }
 }
 
+/** Opens the gate when `finish()` waits. */
+async function finishAndOpen({ keys }: RunningServer, open: () => void): Promise<void> {
+  const finished = keys.finish()
+  await pause(50)
+  open()
+  await finished
+}
+
 describe('finish', () => {
-  it('waits until a redemption that the store did not confirm is undone', () =>
-    withServer(
+  it('waits until a redemption that the store did not confirm is undone', () => {
+    const { opened, open } = gate()
+    return withServer(
       async (server) => {
         const owner = prover()
         const url = `${ISSUER}/oauth/token`
@@ -68,11 +69,12 @@ describe('finish', () => {
           .set('DPoP', owner.prove('POST', url))
           .expect(503)
         expect(eventsOf(server, 'key.released')).toEqual([])
-        await server.keys.finish()
+        await finishAndOpen(server, open)
         expect(eventsOf(server, 'key.released')).toMatchObject([{ action: 'token' }])
       },
-      { store: unsettledStore() },
-    ))
+      { store: unsettledStore(opened) },
+    )
+  })
 
   it('writes the findings that would wait for a second', () =>
     withServer(async (server) => {
@@ -94,8 +96,9 @@ describe('finish', () => {
       { monitoring: { rules: { replayed_key: { responses: ['lockClient'] } } } },
     ))
 
-  it('waits until reported and exposed keys are revoked, and until their findings are written', () =>
-    withServer(
+  it('waits until reported and exposed keys are revoked, and until their findings are written', () => {
+    const { opened, open } = gate()
+    return withServer(
       async (server) => {
         const [leaked, exposed] = [await obtainKey(server, SCOPE), await obtainKey(server, SCOPE)]
         await postForm(server, '/oauth/leaked', { token: leaked }).expect(202)
@@ -103,14 +106,49 @@ describe('finish', () => {
         const headers = { authorization: `Bearer ${exposed}` }
         await fetch(`http://127.0.0.1:${port}/devices`, { method: 'POST', headers })
         expect(eventsOf(server, 'key.leaked')).toEqual([])
-        await server.keys.finish()
+        await finishAndOpen(server, open)
         expect(eventsOf(server, 'key.leaked')).toMatchObject([{ revoked: true }])
         expect(eventsOf(server, 'key.exposed')).toMatchObject([{ revoked: true }])
         const rules = (await server.keys.findings()).map(({ rule }) => rule)
         expect(rules.sort()).toEqual(['cleartext_exposure', 'leaked_key'])
       },
-      { store: slowStore() },
-    ))
+      { store: slowStore(opened) },
+    )
+  })
+
+  it('waits until slow observers and the audit log have taken all events', async () => {
+    const taken: string[] = []
+    const slowly = (name: string) => async (event: ProvisioningEvent) => {
+      await pause(30)
+      taken.push(`${name} ${event.type}`)
+    }
+    await withServer(
+      async (server) => {
+        await replay(server)
+        await server.keys.finish()
+        // The finding is written, and so emitted, while finish() waits.
+        for (const name of ['observer', 'audit'])
+          for (const type of ['key.issued', 'key.redeemed', 'key.replayed', 'finding.opened'])
+            expect(taken).toContain(`${name} ${type}`)
+      },
+      { observer: slowly('observer'), audit: { sink: slowly('audit') } },
+    )
+  })
+
+  it(
+    'waits no longer than ten seconds for an observer that hangs',
+    () =>
+      withServer(
+        async (server) => {
+          await replay(server)
+          const begun = performance.now()
+          await server.keys.finish()
+          expect(performance.now() - begun).toBeLessThan(12_000)
+        },
+        { observer: () => new Promise(() => undefined) },
+      ),
+    20_000,
+  )
 
   it('emits the summary of refused requests before its minute is over', () =>
     withServer(
