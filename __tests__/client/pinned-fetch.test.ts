@@ -1,9 +1,13 @@
+import { execFile } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { ProvisionError, provision } from '../../lib/client/client.js'
 import { pinnedFetch } from '../../lib/client/node.js'
 import { makeAuthority, makeCertificate } from '../support/certificates.js'
+import { TYPESCRIPT } from '../support/run-program.js'
 import { closeServer } from '../support/server.js'
 import { deviceOf, failureOf, startIssuer } from './issuer.js'
 
@@ -79,6 +83,19 @@ describe('pinnedFetch()', () => {
     const foreign = makeCertificate({ issuer: makeAuthority('Private CA'), names })
     const origin = await serve(foreign.cert + root.cert, foreign.key)
     await expect(pinnedFetch({ sha256: fingerprint(root.cert) })(origin)).rejects.toThrow()
+    expect(requests).toEqual([])
+  })
+
+  it('checks certificates although NODE_TLS_REJECT_UNAUTHORIZED switches that off for others', async () => {
+    const foreign = makeCertificate({ issuer: makeAuthority('Private CA'), names })
+    const origin = await serve(foreign.cert + root.cert, foreign.key)
+    const client = join(__dirname, '../../lib/client/node.ts')
+    const code = `require(${JSON.stringify(client)})
+      .pinnedFetch({ sha256: ${JSON.stringify(fingerprint(root.cert))} })(${JSON.stringify(origin)}, { method: 'POST', body: 'secret' })
+      .then(({ status }) => console.log(status), ({ code }) => console.log(code))`
+    const env = { ...process.env, NODE_TLS_REJECT_UNAUTHORIZED: '0' }
+    const { stdout } = await promisify(execFile)(process.execPath, [...TYPESCRIPT, '-e', code], { env })
+    expect(stdout.trim()).toBe('CERT_SIGNATURE_FAILURE')
     expect(requests).toEqual([])
   })
 

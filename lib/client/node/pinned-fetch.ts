@@ -61,7 +61,8 @@ export function pinnedFetch(options: PinnedFetchOptions): typeof fetch {
 
 async function agentFor(url: URL, sha256: string, signal: AbortSignal): Promise<Agent> {
   const ca = await authorityOf(url, sha256, signal)
-  const trust = { ca, keepAlive: true }
+  // Set here, so that no environment variable can switch it off.
+  const trust = { ca, keepAlive: true, rejectUnauthorized: true }
   // Newer versions of Node let an intermediate authority be trusted alone.
   return new Agent({ ...trust, ...({ allowPartialTrustChain: true } as object) })
 }
