@@ -288,6 +288,23 @@ describe('a software statement', () => {
     })
   })
 
+  test('is verified with the keys of its own issuer, not of another one or of its header', () => {
+    const jwk = other.export({ format: 'jwk' })
+    const { d: _, ...publicJwk } = jwk
+    const [VENDOR, header] = ['https://vendor.example.com', { alg: 'ES256', jwk: publicJwk } as never]
+    const issuers = [...trusting.softwareStatements, { issuer: VENDOR, jwks: { keys: [publicJwk] } }]
+    return withServer({ softwareStatements: issuers }, {}, async (server) => {
+      const embedded = jsonwebtoken.sign({ iss: AUTHORITY }, other, { algorithm: 'ES256', header })
+      for (const software_statement of [statement({}, other), statement({ iss: VENDOR }), embedded]) {
+        const { status, body } = await register(server, { software_statement })
+        expect([status, body.error]).toEqual([400, 'invalid_software_statement'])
+      }
+      expect((await register(server, { software_statement: statement({ iss: VENDOR }, other) })).status).toBe(
+        201,
+      )
+    })
+  })
+
   test('by an issuer that is not trusted is not approved', () =>
     withServer(trusting, {}, async (server) => {
       const software_statement = statement({ iss: 'https://evil.example.com' }, other)
