@@ -150,9 +150,11 @@ describe('the dashboard and the alerts', () => {
   })
 
   it('compare with reasons, types of events and severities that exist', () => {
-    const values = { error_type: Object.keys(REASONS), provisioning_key_event_type: Object.keys(SEVERITY) }
     const known: Readonly<Record<string, readonly string[]>> = {
-      ...values,
+      error_type: Object.keys(REASONS),
+      provisioning_key_event_type: Object.keys(SEVERITY),
+      provisioning_key_store_verb: Object.keys(memoryStore()),
+      provisioning_key_outcome: ['failed'],
       provisioning_key_event_severity: Object.values(SEVERITY),
       provisioning_key_finding_severity: Object.values(SEVERITY),
     }
@@ -216,6 +218,38 @@ describe('the alert rules', () => {
       ['ProvisioningKeyReplayed', 'critical'],
       ['ProvisioningKeysHighSeverityFinding', 'critical'],
     ])
+  })
+
+  it('notice that the store fails although only the readiness route asks it', async () => {
+    const metrics = realMetrics()
+    const store = { ...memoryStore(), release: () => Promise.reject(new Error('READONLY')) }
+    const telemetry = { meterProvider: metrics.meterProvider }
+    const failing = await startServer({ options: { telemetry, store } })
+    try {
+      expect(await failing.keys.isReady()).toBe(false)
+      const left = samplesIn(await metrics.text())
+      expect(valuesFor('ProvisioningKeysStoreFailing', left).some((value) => value > 0)).toBe(true)
+      expect(valuesFor('ProvisioningKeysUnavailable', left)).toEqual([])
+    } finally {
+      await failing.close()
+    }
+  })
+
+  it('stay silent after one failure: a rate above 0 must last for longer than its window', () => {
+    const minutesIn = (text = '', pattern = /^(\d+)m$/) => Number(pattern.exec(text)?.[1])
+    const sensitive = rules.filter(({ expr }) => /\brate\(/.test(expr) && expr.endsWith('> 0'))
+    expect(sensitive.map(({ alert }) => alert)).toEqual([
+      'ProvisioningKeysUnavailable',
+      'ProvisioningKeysStoreFailing',
+    ])
+    for (const { for: lasting, expr } of sensitive)
+      expect(minutesIn(lasting)).toBeGreaterThan(minutesIn(expr, /\[(\d+)m\]/))
+  })
+
+  it('do not call the store slow because it counts or lists many keys', () => {
+    const { expr = '' } = rules.find(({ alert }) => alert === 'ProvisioningKeysStoreSlow') ?? {}
+    const [, excluded = ''] = /provisioning_key_store_verb!~"([^"]+)"/.exec(expr) ?? []
+    expect(excluded.split('|')).toEqual(['countKeys', 'listKeys', 'listUses'])
   })
 
   it('look at new series with the selector of the known ones', () => {
