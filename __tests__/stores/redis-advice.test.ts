@@ -1,5 +1,5 @@
 import { redisStore, type SendCommand } from '../../lib/stores/redis/redis.js'
-import { keyFor, withServer, withStore } from '../support/redis/bench'
+import { keyFor, until, withServer, withStore } from '../support/redis/bench'
 import { CLIENTS } from '../support/redis/clients'
 
 describe('what redisStore says of a Redis', () => {
@@ -54,6 +54,19 @@ describe('what redisStore says of a Redis', () => {
       expect.stringContaining('does not show all of its settings'),
     ])
     expect(await advised(settings, { accept: ['unchecked', 'eviction'] })).toEqual([])
+  })
+
+  it('is that too few replicas confirm changes, whatever is accepted', async () => {
+    const short = /^minReplicas is 1, but the number of replicas that confirm changes is 0\./
+    const options = { minReplicas: 1, accept: ['persistence', 'eviction', 'unchecked'] } as const
+    expect(await advised([], options)).toEqual([expect.stringMatching(short)])
+    const forbidden = ['--rename-command', 'WAIT', '']
+    expect(await advised(forbidden, options)).toEqual([expect.stringMatching(short)])
+    await withServer(['--repl-diskless-sync-delay', '0'], (primary) =>
+      withServer(['--replicaof', `127.0.0.1 ${primary.port}`], () =>
+        withStore(primary, (store) => until(async () => (await store.check()).length === 0), options),
+      ),
+    )
   })
 
   it('is that it is too old, whatever is accepted', async () => {

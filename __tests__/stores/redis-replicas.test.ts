@@ -39,7 +39,7 @@ describe('replicas', () => {
               expect(await replica.cli('KEYS', '*')).toContain('a-client:key')
               replica.signal('SIGSTOP')
               const short =
-                /^Redis(: expected 1 replicas to have the write, got 0| did not answer within 0.8 s)$/
+                /^Redis(: minReplicas is 1, but 0 replicas have confirmed| did not answer within 0.8 s)$/
               expect(await store.record(keyFor('new'), PLENTY)).toBe('recorded')
               for (const act of [
                 () => store.settle(keyFor('key'), 'one', now() + 60),

@@ -2,7 +2,7 @@ import { isObject } from '../../base/object.js'
 import { OLDEST_REDIS, type RedisHazard, type RedisOptions, type SendCommand } from './redis-options.js'
 
 interface Finding {
-  readonly hazard: RedisHazard | 'version'
+  readonly hazard: RedisHazard | 'version' | 'replicas'
   readonly advice: string
 }
 
@@ -12,14 +12,18 @@ interface Finding {
  * @param key names the node that is asked
  */
 export function inspector(
-  { accept, advise }: Pick<RedisOptions, 'accept' | 'advise'>,
+  { accept, advise, minReplicas }: Pick<RedisOptions, 'accept' | 'advise' | 'minReplicas'>,
   send: SendCommand,
   key: string,
 ) {
   const reported = new Set<string>()
 
   return async function inspect(): Promise<readonly string[]> {
-    const findings = [...(await versionOf(send, key)), ...(await settingsOf(send, key))]
+    const findings = [
+      ...(await versionOf(send, key)),
+      ...(await settingsOf(send, key)),
+      ...(await missingReplicas(minReplicas, send, key)),
+    ]
     const advice = findings
       .filter(({ hazard }) => !accept.some((accepted) => accepted === hazard))
       .map((finding) => finding.advice)
@@ -37,6 +41,20 @@ async function versionOf(send: SendCommand, key: string): Promise<Finding[]> {
   return [
     { hazard: 'version', advice: `Redis ${OLDEST_REDIS} or newer is needed; this is Redis ${version}.` },
   ]
+}
+
+/** Other commands on the connection wait for so long. A replica that works confirms within milliseconds. */
+const LONGEST_WAIT_MILLISECONDS = 200
+
+async function missingReplicas(minReplicas: number, send: SendCommand, key: string): Promise<Finding[]> {
+  if (minReplicas === 0) return []
+  const wait = send(['WAIT', String(minReplicas), String(LONGEST_WAIT_MILLISECONDS)], key)
+  const reached = Number(await wait.catch(() => 0))
+  if (reached >= minReplicas) return []
+  const advice =
+    `minReplicas is ${minReplicas}, but the number of replicas that confirm changes is ${reached}. Until there are enough ` +
+    'replicas, every redemption and every revocation fails. Connect at least one replica more than minReplicas.'
+  return [{ hazard: 'replicas', advice }]
 }
 
 function isAsNewAs(version: string, oldest: string): boolean {

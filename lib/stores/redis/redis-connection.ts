@@ -59,7 +59,7 @@ export function connection(options: Settings, onFirstAnswer: () => void): Connec
       const milliseconds = String(Math.ceil(timeoutSeconds * 500))
       const reached = Number(await send(['WAIT', String(minReplicas), milliseconds], key))
       if (!(reached >= minReplicas))
-        throw new Error(`Redis: expected ${minReplicas} replicas to have the write, got ${reached}`)
+        throw new Error(`Redis: minReplicas is ${minReplicas}, but ${reached} replicas have confirmed`)
     },
     inTime: deadline({ milliseconds: timeoutSeconds * 1000, who: 'Redis', maxPending }),
   }
