@@ -372,6 +372,23 @@ describe('the queue of a notifier', () => {
     await until(() => isClosed)
   })
 
+  it('is named in one warning if there is no onDeadLetter, without the URL of the receiver', async () => {
+    const emitWarning = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+    try {
+      const { hook } = await send(answers(404, 404, 404), { onDeadLetter: undefined as never })
+      hook.observer(replayEvent())
+      await until(() => hook.stats().deadLetters === 2)
+      await new Promise((resolve) => setImmediate(resolve))
+      const message =
+        'An event key.replayed was not delivered (rejected, 404). This warning comes only once. Set onDeadLetter to ' +
+        'learn of each event that is not delivered.'
+      const named = { type: 'ProvisioningKeysWarning', code: 'EPK_DEAD_LETTER' }
+      expect(emitWarning.mock.calls).toEqual([[message, named]])
+    } finally {
+      emitWarning.mockRestore()
+    }
+  })
+
   it('survives an onDeadLetter that throws, rejects or hangs', async () => {
     const failing: readonly (() => unknown)[] = [
       () => {

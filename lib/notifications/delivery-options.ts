@@ -98,7 +98,8 @@ export interface DeliveryOptions {
    */
   readonly resolveHost?: (hostname: string) => Promise<readonly string[]>
   /**
-   * Is called for each event that is given up. Its errors are dropped. Default: none; `stats()` counts dead letters.
+   * Is called for each event that is given up. Its errors are dropped. Default: a process warning `EPK_DEAD_LETTER` for the
+   * first one; `stats()` counts all.
    * @example ({ id, type, reason }) => console.error(`${type} ${id}: ${reason}`)
    */
   readonly onDeadLetter?: (letter: DeadLetter) => unknown
@@ -114,7 +115,7 @@ export type DeliverySettings = Required<Omit<DeliveryOptions, 'ca'>> & Pick<Deli
 
 const WEEK = 604_800
 
-const DEFAULTS: DeliverySettings = {
+const DEFAULTS: Omit<DeliverySettings, 'onDeadLetter'> = {
   timeoutSeconds: 15,
   retryDelaySeconds: 1,
   maxRetryDelaySeconds: 300,
@@ -122,7 +123,6 @@ const DEFAULTS: DeliverySettings = {
   maxQueued: 1000,
   allowPrivateNetworks: false,
   resolveHost: async (hostname) => (await lookup(hostname, { all: true })).map(({ address }) => address),
-  onDeadLetter: () => undefined,
   now: Date.now,
 }
 
@@ -153,7 +153,22 @@ function isCertificates(value: unknown): boolean {
 }
 
 export function withDefaults(read: DeliveryOptions): DeliverySettings {
-  return { ...DEFAULTS, ...read }
+  return { ...DEFAULTS, onDeadLetter: warnerOfDeadLetters(), ...read }
+}
+
+/** Without `onDeadLetter`, nobody learns that alerts do not arrive. Warns of the first one. */
+function warnerOfDeadLetters(): (letter: DeadLetter) => void {
+  let isWarned = false
+  return ({ type, reason, detail }) => {
+    if (isWarned) return
+    isWarned = true
+    const why = detail === undefined ? reason : `${reason}, ${detail}`
+    process.emitWarning(
+      `An event ${type} was not delivered (${why}). This warning comes only once. Set onDeadLetter to learn of each event ` +
+        'that is not delivered.',
+      { type: 'ProvisioningKeysWarning', code: 'EPK_DEAD_LETTER' },
+    )
+  }
 }
 
 /** Reads the URL of a receiver. The path of many such URLs is a secret, so no fault shows it. */
