@@ -122,6 +122,8 @@ describe('an option is refused', () => {
     ['scopes', 'policy.scopes'],
     ['lifetimeSeconds', 'policy.lifetimeSeconds'],
     ['subject', 'policy.subjects'],
+    ['rules', 'monitoring.rules'],
+    ['exempt', 'monitoring.exempt'],
   ])('when it is called %s, with the name that was meant: %s', (name, meant) => {
     expect(faultsOf({ [name]: 'a' })).toEqual([
       `${name}: expected a known option; did you mean ${meant}? got an unknown name`,

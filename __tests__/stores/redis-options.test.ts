@@ -18,7 +18,7 @@ describe('options of redisStore', () => {
       faultsOf({ prefix: '{a}', timeoutSeconds: 0, minReplicas: 1.5, accept: ['losses'], timeout: 2 }),
     ).toEqual([
       'timeout: expected a known option; did you mean timeoutSeconds? got an unknown name',
-      'sendCommand: expected a function, got undefined',
+      'sendCommand: expected a function that sends a command, such as (command) => client.sendCommand(command), got undefined',
       'prefix: expected at most 64 visible ASCII characters without braces, got "{a}"',
       'timeoutSeconds: expected a number of seconds from 0.01 to 60, got 0',
       'minReplicas: expected a whole number from 0 to 10, got 1.5',

@@ -142,12 +142,14 @@ const readMembers = object<MonitoringOptions>({
   detailedRefusals: whole(1, 1_000_000),
 })
 
-export const readMonitoring: Reader<false | MonitoringRules> = (value, path, faults) => {
+const read: Reader<false | MonitoringRules> = (value, path, faults) => {
   if (value === false) return false
   if (isObject(value)) return completeMonitoring(readMembers(value, path, faults))
   faults.reject(path, 'false, or an object', value)
   return false
 }
+
+export const readMonitoring: typeof read = Object.assign(read, { names: readMembers.names })
 
 export function completeMonitoring(options: MonitoringOptions): MonitoringRules {
   const { rules = {}, exempt = {}, canaries = [], ...given } = options

@@ -1,3 +1,4 @@
+import { describeSecret } from '../base/faults.js'
 import { isObject } from '../base/object.js'
 import type { KeyRef, ProvisioningStore } from '../ports/store.js'
 import { ANSWERS } from '../ports/store-outcomes.js'
@@ -51,7 +52,7 @@ export function checkedStore(store: ProvisioningStore): ProvisioningStore {
       const answer = await call(...given)
       if (isExpected(answer, ...given)) return answer
       // The message does not contain the answer, which could be anything, also a secret.
-      throw new TypeError(`The store's ${verb}() must answer ${expected}.`)
+      throw new TypeError(`The store's ${verb}() must answer ${expected}, and not ${describeSecret(answer)}.`)
     }
   })
 }

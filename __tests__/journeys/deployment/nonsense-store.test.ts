@@ -149,6 +149,16 @@ describe('a store that answers nonsense', () => {
       }))
   }
 
+  it('is named in the event with its verb and the kind of its answer, but not the answer', () =>
+    withStage(async ({ server, answer }) => {
+      answer('record', SECRET)
+      await askForKey(server, CREATE).expect(503)
+      const refused = server.events.find(({ type }) => type === 'request.refused')
+      const got = `and not a string of ${SECRET.length} characters)`
+      expect(refused).toMatchObject({ detail: expect.stringContaining(got) })
+      expect(refused).toMatchObject({ detail: expect.stringContaining("The store's record() must answer") })
+    }))
+
   it('leaves a key alone whose release it answers with nonsense', () =>
     withStage(async ({ server, memory, answer }) => {
       const key = await obtainKey(server, { scope: 'provision:register devices:read' })

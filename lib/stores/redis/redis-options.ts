@@ -130,7 +130,9 @@ const DEFAULTS = {
 } satisfies Omit<RedisOptions, 'sendCommand'>
 
 const readMembers = object<RedisStoreOptions>({
-  sendCommand: required(aFunction()),
+  sendCommand: required(
+    aFunction('a function that sends a command, such as (command) => client.sendCommand(command)'),
+  ),
   prefix: text('at most 64 visible ASCII characters without braces', /^[!-z|~]{0,64}$/),
   timeoutSeconds: seconds(0.01, 60),
   maxPending: whole(64, 1_000_000),
