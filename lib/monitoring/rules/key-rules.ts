@@ -37,7 +37,7 @@ export const deadKey = rule({
   },
   threshold: { count: 3, seconds: 3600 },
   falsePositives:
-    'A script or a service has an old key in its configuration, and sends this key at each start.',
+    'A script or a service has an old key in its configuration, and sends this key at each start. Or the clock of one of your processes is ahead, and this process refuses new keys as expired.',
   runbook: [
     'Look at the addresses in the finding. If an address belongs to one of your machines, a program on this machine probably has an old key in its configuration: remove this key.',
     'If an address does not belong to one of your machines, old keys have leaked, for example with a log or a disk image. Find the source of the leak.',
@@ -122,7 +122,7 @@ export const wrongPlace = rule({
   },
   threshold: { count: 3, seconds: 3600 },
   falsePositives:
-    'A client has the configuration of staging, and sends its requests to production, or the reverse.',
+    'A client has the configuration of staging, and sends its requests to production, or the reverse. Or your processes have different configurations, for example while you restart them with a new audience.',
   runbook: [
     'In the events request.refused, the member detail names the wrong audience, network or environment (the option `environment`).',
     'If the address in the finding belongs to one of your clients, correct the configuration of this client.',
