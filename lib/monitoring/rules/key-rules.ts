@@ -84,7 +84,7 @@ export const forgedKey = rule({
   falsePositives:
     'A second deployment uses the same signing key, for example staging with the signing key of production. Or the store has lost its data, so it does not know genuine keys.',
   runbook: [
-    'The server has refused the token. Check whether the store has lost data. If so, the token may be genuine, and no signing key has leaked.',
+    'The server has refused the token. Check whether the store has lost data. If so, the token may be genuine, and no signing key has leaked. But the store has also lost all locks: find them in the events client.locked, and lock these clients again.',
     'If the store has lost no data, somebody else has one of your signing keys, or two deployments share a signing key. In both cases, do the steps of the section "A stolen signing key" in docs/operations/key-rotation.md, with your emergency routes (docs/operations/emergency.md).',
     'Find out where the signing key was stored, and who could read it.',
   ],
