@@ -1,6 +1,8 @@
+import { setTimeout } from 'node:timers/promises'
 import { redisStore, type SendCommand } from '../../lib/stores/redis/redis.js'
 import { keyFor, until, withServer, withStore } from '../support/redis/bench'
 import { CLIENTS } from '../support/redis/clients'
+import { startRedis } from '../support/redis/servers'
 
 describe('what redisStore says of a Redis', () => {
   const advised = async (settings: readonly string[], options = {}) => {
@@ -79,6 +81,35 @@ describe('what redisStore says of a Redis', () => {
       await store.check()
       expect(told).toHaveLength(count)
       if (count > 0) expect(told).toEqual([`Redis 6.2 or newer is needed; this is Redis ${version}.`])
+    }
+  })
+
+  it('is that it has restarted, once for each restart', async () => {
+    const told: string[] = []
+    let server = await startRedis()
+    const { port } = server
+    const client = await CLIENTS.ioredis(server)
+    const store = redisStore({ sendCommand: client.sendCommand, advise: (one) => told.push(one) })
+    const answers = async () => (await store.find(keyFor('key')).catch(() => 'failed')) === undefined
+    try {
+      await store.find(keyFor('key'))
+      await server.cli('SCRIPT', 'FLUSH')
+      await store.revoke(keyFor('key'))
+      expect(told).toEqual([])
+      for (const count of [1, 2]) {
+        await setTimeout(3_200)
+        await server.close()
+        server = await startRedis([], port)
+        await until(answers)
+        await Promise.all([store.revoke(keyFor('a')), store.release(keyFor('b'), 'one'), store.locks()])
+        await until(async () => told.length === count)
+      }
+      expect(new Set(told)).toEqual(
+        new Set([expect.stringMatching(/^Redis has restarted\. If it has no data/)]),
+      )
+    } finally {
+      await client.close()
+      await server.close()
     }
   })
 

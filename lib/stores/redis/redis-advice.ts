@@ -43,6 +43,38 @@ async function versionOf(send: SendCommand, key: string): Promise<Finding[]> {
   ]
 }
 
+/** The uptime of Redis is a whole number of seconds, and may be late. */
+const UPTIME_ERROR_MILLISECONDS = 2_000
+
+const RESTARTED =
+  'Redis has restarted. If it has no data, all locks of clients have ended: lock these clients again. If it has loaded old ' +
+  'data from its disk, redeemed keys could be redeemed again: call revokeAllIssuedBefore(new Date()).'
+
+/**
+ * Reports that Redis has restarted since its first answer. A restart also deletes all scripts, so each script that a node
+ * does not know is a reason to look.
+ */
+export function restartReporter({ advise }: Pick<RedisOptions, 'advise'>, send: SendCommand) {
+  let knownUntil = Number.POSITIVE_INFINITY
+  let isAsking = false
+  return {
+    firstAnswer() {
+      knownUntil = performance.now()
+    },
+    /** @param key names the node */
+    async unknownScript(key: string) {
+      if (isAsking) return
+      isAsking = true
+      const uptime = (await informationOf(send, key, 'server')).get('uptime_in_seconds')
+      isAsking = false
+      const startedAt = performance.now() - Number(uptime) * 1000
+      if (!(startedAt > knownUntil + UPTIME_ERROR_MILLISECONDS)) return
+      knownUntil = startedAt
+      advise(RESTARTED)
+    },
+  }
+}
+
 /** Other commands on the connection wait for so long. A replica that works confirms within milliseconds. */
 const LONGEST_WAIT_MILLISECONDS = 200
 

@@ -24,8 +24,15 @@ export interface Connection {
 
 type Settings = Pick<RedisOptions, 'sendCommand' | 'timeoutSeconds' | 'maxPending' | 'minReplicas'>
 
-/** @param onFirstAnswer is called once, after the first reply to a script */
-export function connection(options: Settings, onFirstAnswer: () => void): Connection {
+/** Learns from the replies to scripts. */
+export interface ReplyObserver {
+  /** Is called once, after the first reply. */
+  firstAnswer(): void
+  /** The node of a key does not know a script. */
+  unknownScript(key: string): void
+}
+
+export function connection(options: Settings, observer: ReplyObserver): Connection {
   const { sendCommand, timeoutSeconds, maxPending, minReplicas } = options
   const send: SendCommand = (command, key) => {
     // An error that the client library throws becomes a rejection.
@@ -41,14 +48,13 @@ export function connection(options: Settings, onFirstAnswer: () => void): Connec
     send,
     run({ source, sha }, keys, args, read) {
       const answered = (reply: unknown) => {
-        if (!isAnswered) {
-          isAnswered = true
-          onFirstAnswer()
-        }
+        if (!isAnswered) observer.firstAnswer()
+        isAnswered = true
         return read(reply)
       }
       const failed = (error: unknown) => {
         if (!isUnknownScript(error)) throw error
+        observer.unknownScript(keys[0])
         // The script did not run, so send its source. EVAL also makes it known to this node.
         return send(['EVAL', source, String(keys.length), ...keys, ...args], keys[0]).then(answered)
       }

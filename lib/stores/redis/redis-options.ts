@@ -94,7 +94,7 @@ export interface RedisStoreOptions {
    */
   readonly accept?: readonly RedisHazard[]
   /**
-   * Receives one text for each hazard. Default: a process warning with the code `EPK_REDIS`.
+   * Receives one text for each hazard, and for each restart of Redis. Default: a process warning with the code `EPK_REDIS`.
    * @example (advice) => console.warn(advice)
    */
   readonly advise?: (advice: string) => void

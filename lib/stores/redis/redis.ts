@@ -2,7 +2,7 @@ import { markInTime } from '../../base/deadline.js'
 import type { IdentifierOwner, ProvisioningStore, RedeemOutcome } from '../../ports/store.js'
 import { wrapVerbs } from '../../ports/store-verbs.js'
 import { requireFuture, requireTime } from '../verb-arguments.js'
-import { inspector } from './redis-advice.js'
+import { inspector, restartReporter } from './redis-advice.js'
 import { connection, type Keys } from './redis-connection.js'
 import { encoded, layout } from './redis-layout.js'
 import { listingVerbs } from './redis-listing.js'
@@ -92,10 +92,7 @@ export function redisStore(options: RedisStoreOptions): RedisStore {
   const { prefix, now, maxRetentionSeconds, maxProofsPerClient, maxProofsPerKey, ...parsed } =
     readRedisOptions(options)
   const names = layout(prefix)
-  const redis = connection(parsed, () => {
-    inspect().catch(() => undefined)
-  })
-  const inspect = inspector(parsed, redis.send, names.home)
+  const { redis, inspect } = inspectedConnection(parsed, names.home)
   const context: RedisContext = {
     redis,
     names,
@@ -124,6 +121,25 @@ export function redisStore(options: RedisStoreOptions): RedisStore {
       return redis.inTime(inspect)
     },
   })
+}
+
+/** A connection that reports the hazards of Redis after its first answer, and each restart. */
+function inspectedConnection(
+  options: Parameters<typeof connection>[0] & Parameters<typeof inspector>[0],
+  home: string,
+) {
+  const redis = connection(options, {
+    firstAnswer() {
+      restarts.firstAnswer()
+      inspect().catch(() => undefined)
+    },
+    unknownScript(key) {
+      restarts.unknownScript(key).catch(() => undefined)
+    },
+  })
+  const restarts = restartReporter(options, redis.send)
+  const inspect = inspector(options, redis.send, home)
+  return { redis, inspect }
 }
 
 /** The verbs with time limits of their own. Each script of a list has one, and a late reservation is given back. */
