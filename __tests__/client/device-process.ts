@@ -1,12 +1,13 @@
 /**
  * A device as a process. With KILL_AT it kills itself at that step: before each call that changes a file, and before and
- * after each request. It prints its client id and the number of its steps.
+ * after each request. It prints its client id, the thumbprint of its key pair and the number of its steps.
  */
 import type * as files from 'node:fs/promises'
 import { ProvisionError, provision } from '../../lib/client/client.js'
 import { fileState } from '../../lib/client/node.js'
 
 const { ISSUER = '', STATE = '', SECRET = '', SUBJECT = '', ACTION = 'bind', KILL_AT = '0' } = process.env
+const { RENEW_AFTER } = process.env
 let steps = 0
 
 function step(): void {
@@ -46,6 +47,7 @@ provision({
   scope: 'devices:read',
   state: fileState(STATE),
   deadlineSeconds: 60,
+  ...(RENEW_AFTER !== undefined && { renewAfterSeconds: Number(RENEW_AFTER) }),
   async fetch(...given) {
     step()
     const response = await fetch(...given)
@@ -53,7 +55,7 @@ provision({
     return response
   },
 }).then(
-  ({ clientId }) => process.stdout.write(`${JSON.stringify({ clientId, steps })}\n`),
+  ({ clientId, thumbprint }) => process.stdout.write(`${JSON.stringify({ clientId, thumbprint, steps })}\n`),
   (error) => {
     process.stderr.write(`${error}\n`)
     process.exitCode = error instanceof ProvisionError && error.isTransient ? 75 : 1

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -36,6 +36,7 @@ interface Run {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
   readonly clientId?: string
+  readonly thumbprint?: string
   readonly steps?: number
 }
 
@@ -193,6 +194,59 @@ describe('with an issuer that wants a confirmation, a device', () => {
         (event) => event.type === 'binding.confirmed' && event.clientId === device.subject,
       )
       expect(confirmed).toHaveLength(1)
+    },
+    MINUTE,
+  )
+})
+
+const HOUR = { RENEW_AFTER: '3600' }
+/** The policies, and how many steps a renewal has with each of them. */
+const RENEWALS = [
+  ['no confirmation', {}, 42],
+  ['a confirmation', { confirmWithinSeconds: 3600 }, 44],
+] as const
+
+describe.each(RENEWALS)('with an issuer that wants %s, a device', (_, confirming, count) => {
+  beforeAll(async () => {
+    const rebinding = 'replace' as const
+    const policy = { ...FLEET.policy, rebinding, ...confirming }
+    const clients = [{ ...FLEET, policy }]
+    issuer = await startLocalServer({ rateLimit: false, clients, policy: { scopes: SCOPES, rebinding } })
+  })
+
+  afterAll(() => issuer.close())
+
+  /** A device whose binding is old enough to be renewed. */
+  async function oldDevice() {
+    const device = newDevice()
+    const { thumbprint } = await start(device).ended
+    const state = readFileSync(device.state, 'utf8')
+    writeFileSync(device.state, state.replace(/"completedAt": \d+/, '"completedAt": 1000'))
+    return { device, thumbprint }
+  }
+
+  const boundKeys = async ({ subject }: Device) =>
+    (await issuer.keys.listBindings(subject)).map(({ confirmation }) => confirmation.jkt)
+
+  it('has as many steps as are tried when it renews its binding', async () => {
+    const { device } = await oldDevice()
+    expect(await start(device, HOUR).ended).toMatchObject({ code: 0, steps: count })
+  })
+
+  const steps = Array.from({ length: count }, (_, index) => index + 1)
+
+  it.each(sampled(steps, (step) => step > 30))(
+    'that is killed at step %i of a renewal has one key pair that works when it starts again',
+    async (step) => {
+      const { device, thumbprint } = await oldDevice()
+      const { signal, code } = await start(device, { ...HOUR, KILL_AT: String(step) }).ended
+      expect(signal ?? code).toBe('SIGKILL')
+      const renewed = await start(device, HOUR).ended
+      expect(renewed.code).toBe(0)
+      expect(renewed.thumbprint).not.toBe(thumbprint)
+      expect(await boundKeys(device)).toEqual([renewed.thumbprint])
+      const isReplayed = issuer.events.some(({ type }) => type === 'key.replayed')
+      expect(isReplayed).toBe(false)
     },
     MINUTE,
   )

@@ -65,6 +65,7 @@ describe('a binding that is older than renewAfterSeconds', () => {
     const same = await provision({ ...options, fetch: offline, deadlineSeconds: 1 })
     expect(same.thumbprint).toBe(device.thumbprint)
     expect(options.progress.at(-1)).toMatchObject({ type: 'renewal.failed' })
+    expect(same.renewalError).toMatchObject({ code: 'issuer_unreachable', isTransient: true })
     const renewed = await provision(options)
     expect(await bindings('device:offline')).toEqual([renewed.thumbprint])
   })
@@ -108,6 +109,23 @@ describe('a binding that is older than renewAfterSeconds', () => {
     age(state)
     await provision(options)
     expect([await report(running), await report(running)]).toEqual([200, 200])
+  })
+
+  it('is replaced once, although another process does this between two requests', async () => {
+    const { state, options, device } = await enrolled('device:race')
+    age(state)
+    let other: Promise<{ readonly thumbprint: string }> | undefined
+    const overtaken: typeof fetch = async (input, init) => {
+      other ??= String(input).endsWith('/oauth/token') ? provision(options) : undefined
+      await other
+      return issuer.fetch(input, init)
+    }
+    const renewed = await provision({ ...options, fetch: overtaken })
+    expect(renewed.thumbprint).not.toBe(device.thumbprint)
+    expect(await bindings('device:race')).toEqual([renewed.thumbprint])
+    expect((await other)?.thumbprint).toBe(renewed.thumbprint)
+    expect(renewed).not.toHaveProperty('renewalError')
+    expect(options.progress).not.toContainEqual(expect.objectContaining({ type: 'renewal.failed' }))
   })
 
   it('stays in use if the policy refuses another key pair', async () => {

@@ -21,6 +21,7 @@ export const OPTIONS: OptionTable = {
   scope: { value: 'SCOPES', about: 'The scopes of the access tokens, separated by spaces' },
   resource: { value: 'URL', about: 'The API that the access tokens are for' },
   state: { value: 'FILE', about: 'Keep the key pair and the result in FILE (mode 0600)' },
+  'renew-after': { value: 'SECONDS', about: 'Bind a new key pair when the old one is so old' },
   'ca-sha256': { value: 'HEX', about: 'Trust only the authority with this fingerprint' },
   deadline: { value: 'SECONDS', about: 'Stop after this time. Default: 120' },
   output: { value: 'FILE', about: 'Write the result with its secrets to FILE (mode 0600)' },
@@ -33,6 +34,7 @@ export const UNSHARED_OPTIONS = ['key-env', 'secret-env'] as const
 /** The options with other names than those of `provision()`. */
 const NAMES: Readonly<Record<string, string>> = {
   deadlineSeconds: 'deadline',
+  renewAfterSeconds: 'renew-after',
   sha256: 'ca-sha256',
   'client.id': 'client-id',
 }
@@ -59,6 +61,7 @@ export function readProvisionOptions(options: Values, reading: SecretReading): P
   if (options.state === undefined && options.action !== 'token')
     throw new UsageError(`--state: expected a file for the private key, because --action is not token`)
   const { issuer = '', action, subject, scope, resource, deadline, output } = options
+  const renewAfter = options['renew-after']
   for (const name of ['state', 'key-file', 'secret-file'])
     if (output !== undefined && isSameFile(output, options[name] ?? ''))
       throw new UsageError(`--output: expected another file than that of --${name}, got the same`)
@@ -69,6 +72,7 @@ export function readProvisionOptions(options: Values, reading: SecretReading): P
     ...(subject !== undefined && { subject }),
     ...(scope !== undefined && { scope }),
     ...(resource !== undefined && { resource }),
+    ...(renewAfter !== undefined && { renewAfterSeconds: Number(renewAfter) }),
     ...(deadline !== undefined && { deadlineSeconds: Number(deadline) }),
     ...pinned(options),
   }

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { readCredential } from '../client/key-supply.js'
 import { fileState } from '../client/node.js'
 import { provision } from '../client/provision.js'
-import { loadState, memoryState, type StateStorage } from '../client/state.js'
+import { loadState, memoryState, type StateStorage, unusable } from '../client/state.js'
 import type { Given } from './arguments.js'
 import { type Command, type Ending, EXIT, type Surroundings } from './command.js'
 import { OPTIONS, readProvisionOptions, UNSHARED_OPTIONS } from './provision-options.js'
@@ -11,7 +11,12 @@ import { runProgram } from './run-program.js'
 
 const NOTES = `The key, or the secret of the client, comes from a file, an environment variable
 or the standard input. If the file of --state already contains a result, the
-command reads no key and sends no request.
+command reads no key and sends no request, unless a renewal is due.
+
+With --renew-after, the device binds a new key pair with its old one, and needs
+no other credentials. If this fails, the device keeps the old key pair: the
+command prints the result or runs CMD as usual. Without CMD, the exit code is
+then 75 or 1. The policy of the device needs rebinding: 'replace'.
 
 stdout  The result as one JSON object, without secrets. With --exec, only CMD
         writes to stdout.
@@ -32,17 +37,19 @@ export const PROVISION: Command = {
   notes: NOTES,
   isResumable: true,
   async run(given, surroundings) {
-    const result = await deviceOf(given, surroundings)
+    const { result, renewalError } = await deviceOf(given, surroundings)
     const { output } = given.options
     if (output !== undefined) await writeResult(resolve(output), result)
     if (given.program !== undefined) return exec(given, result, surroundings)
     const { print, report } = surroundings
     await print(publicJson(result, (text) => report.redact(text)))
+    // Somebody must learn that a key pair gets older and older.
+    if (renewalError !== undefined) throw renewalError
     return EXIT.done
   },
 }
 
-async function deviceOf({ options }: Given, { report, signal }: Surroundings): Promise<DeviceResult> {
+async function deviceOf({ options }: Given, { report, signal }: Surroundings) {
   const state = options.state === undefined ? memoryState() : fileState(options.state)
   const settings = readProvisionOptions(options, { signal, onSecret: (secret) => report.hide(secret) })
   if (options.output !== undefined) await requireWritable(resolve(options.output))
@@ -50,15 +57,26 @@ async function deviceOf({ options }: Given, { report, signal }: Surroundings): P
   // A wrong secret should cost no request. A saved state may need none.
   if (client !== undefined && 'secret' in client && (await isEmpty(state)))
     await readCredential(client.secret, 'client.secret')
-  const { action, clientId, thumbprint, answer } = await provision({
+  const { action, renewalError } = await provision({
     ...settings,
     ...((options.state !== undefined || settings.action === 'token') && { state }),
     signal,
     onProgress: (step) => report.progress(step),
   })
   const { issuer } = settings
-  const saved = await loadState(state, { issuer, action })
-  return { issuer, action, clientId, thumbprint, answer, privateKey: saved.state?.result?.privateKey }
+  // Another process can have renewed the binding since, so all facts must come from one result.
+  const saved = (await loadState(state, { issuer, action })).state?.result
+  if (saved === undefined) throw unusable('another process has deleted it', state)
+  const { clientId, thumbprint, answer, privateKey } = saved
+  const result: DeviceResult = {
+    issuer,
+    action,
+    clientId,
+    thumbprint,
+    answer: JSON.parse(answer),
+    privateKey,
+  }
+  return { result, renewalError }
 }
 
 /** A state that cannot be read is reported later. */

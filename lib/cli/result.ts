@@ -3,6 +3,7 @@ import { systemCode } from '../base/system-code.js'
 import { plainJson } from '../checks/report/terminal.js'
 import { oneLine } from '../client/failure.js'
 import { withFileLock } from '../client/node/file-lock.js'
+import { loadFile } from '../client/node/file-state.js'
 import { replaceFile, tryToReplace } from '../client/node/replace-file.js'
 import type { PrivateKeyJwk } from '../client/signer.js'
 import type { ProvisionAction } from '../client/state.js'
@@ -69,14 +70,18 @@ export async function requireWritable(file: string): Promise<void> {
 }
 
 /**
- * Writes the whole result, with its secrets, to a file that only its owner can read.
+ * Writes the whole result, with its secrets, to a file that only its owner can read. It leaves the file alone if the file
+ * has this result already, so that a program can watch the file.
  *
  * @throws OutputError
  */
 export async function writeResult(file: string, result: DeviceResult): Promise<void> {
   const { action, clientId, thumbprint, answer, privateKey } = result
   const text = `${JSON.stringify({ action, clientId, thumbprint, answer, privateKey }, undefined, 2)}\n`
-  await written(file, () => replaceFile(file, text))
+  await written(file, async () => {
+    const found = await loadFile(file).catch(() => undefined)
+    if (found !== text) await replaceFile(file, text)
+  })
 }
 
 /** @throws OutputError */

@@ -4,9 +4,9 @@ import type { Authentication } from './issuer.js'
 import { requestOwnKey } from './key-supply.js'
 import { Patience } from './patience.js'
 import { endOf, exchangeForm } from './redemption.js'
-import { signerFor } from './saved-key-pair.js'
+import { hasOtherPair, signerFor } from './saved-key-pair.js'
 import type { Signer } from './signer.js'
-import { loadState, type Result } from './state.js'
+import type { Result } from './state.js'
 
 /** An access token, and the signer that its DPoP proofs need. */
 export interface BoundToken {
@@ -65,15 +65,10 @@ export class AccessTokens {
     }
   }
 
-  /**
-   * Whether a refused device has another key pair now: another process has renewed the binding, or the answer to a renewal
-   * was lost. In both cases the state knows it.
-   */
+  /** Whether a refused device has another key pair now, which the next request can use. */
   async #hasNewPair(error: unknown, patience: Patience): Promise<boolean> {
-    if (!(error instanceof ProvisionError) || error.oauthError !== 'invalid_client') return false
+    if (!(await hasOtherPair(this.#device, this.#result, error))) return false
     const { keyId } = this.#result
-    const { state } = await loadState(this.#device.storage, this.#device.settings)
-    if (state === undefined || (state.attempt === undefined && state.result?.keyId === keyId)) return false
     this.#result = await new Enrollment(this.#device, patience).result()
     this.#current = undefined
     return this.#result.keyId !== keyId

@@ -6,7 +6,7 @@ import type { Settings } from './options.js'
 import { Patience } from './patience.js'
 import { readProvisioningKey } from './provisioning-key.js'
 import { confirm, findResult, leavesKey, newAttempt, redeem } from './redemption.js'
-import { requireSameSigner, signerFor } from './saved-key-pair.js'
+import { hasOtherPair, requireSameSigner, signerFor } from './saved-key-pair.js'
 import { newPrivateKey, type Signer, signerOf, thumbprintOf } from './signer.js'
 import {
   type Attempt,
@@ -44,10 +44,16 @@ const MOST_ROUNDS = 20
 export class Enrollment {
   readonly #device: Device
   readonly #patience: Patience
+  #renewalError: unknown
 
   constructor(device: Device, patience: Patience) {
     this.#device = device
     this.#patience = patience
+  }
+
+  /** Why a renewal that was due has failed. */
+  get renewalError(): unknown {
+    return this.#renewalError
   }
 
   /** @throws ProvisionError */
@@ -100,7 +106,9 @@ export class Enrollment {
       return result
     } catch (error) {
       settings.signal?.throwIfAborted()
+      if (await hasOtherPair(this.#device, old, error)) return undefined
       connection.notify({ type: 'renewal.failed', reason: oneLine(error) })
+      this.#renewalError = error
       return old
     }
   }

@@ -26,6 +26,11 @@ export interface Provisioned {
   /** The thumbprint of the key pair that the device has at the end of the call (RFC 7638). */
   readonly thumbprint: string
   /**
+   * Why the key pair is older than `renewAfterSeconds`: the renewal has failed, and the device keeps its key pair. Usually
+   * a `ProvisionError`.
+   */
+  readonly renewalError?: unknown
+  /**
    * Sends a request with an access token and a DPoP proof. It gets a new token when the last one has ended or is refused. It
    * does not follow redirects. It sends the request again only if the API answered 401 and the body is no stream.
    *
@@ -56,12 +61,15 @@ export async function provision(options: ProvisionOptions): Promise<Provisioned>
   signal?.throwIfAborted()
   const device = newDevice(settings)
   const patience = new Patience({ deadlineSeconds, signal, notify: device.connection.notify })
-  const result = await new Enrollment(device, patience).result()
+  const enrollment = new Enrollment(device, patience)
+  const result = await enrollment.result()
+  const { renewalError } = enrollment
   return {
     action,
     clientId: result.clientId,
     answer: JSON.parse(result.answer),
     thumbprint: result.thumbprint,
+    ...(renewalError !== undefined && { renewalError }),
     fetch: authenticatedFetch(device.connection, new AccessTokens(device, result)),
   }
 }

@@ -1,6 +1,7 @@
+import { ProvisionError } from './failure.js'
 import type { Settings } from './options.js'
 import { type PrivateKeyJwk, type Signer, signerOf, thumbprintOf } from './signer.js'
-import { type SavedKeyPair, unusable } from './state.js'
+import { loadState, type Result, type SavedKeyPair, type StateStorage, unusable } from './state.js'
 
 /**
  * The signer of a saved key pair.
@@ -28,4 +29,18 @@ export async function requireSameSigner(
     throw unusable('the private key is not in it, and you passed no signer', state)
   if (signer !== undefined && (await thumbprintOf(signer)) !== pair.thumbprint)
     throw unusable('it belongs to another key pair than the signer', state)
+}
+
+/**
+ * Whether a refused device has another key pair now: another process has renewed the binding, or the answer to a renewal was
+ * lost. In both cases the state knows it.
+ */
+export async function hasOtherPair(
+  { storage, settings }: { readonly storage: StateStorage; readonly settings: Settings },
+  { keyId }: Result,
+  error: unknown,
+): Promise<boolean> {
+  if (!(error instanceof ProvisionError) || error.oauthError !== 'invalid_client') return false
+  const { state } = await loadState(storage, settings)
+  return state !== undefined && (state.attempt !== undefined || state.result?.keyId !== keyId)
 }

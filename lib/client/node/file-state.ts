@@ -27,17 +27,17 @@ export function fileState(path: string): StateStorage {
   }
   return {
     location: resolve(path),
-    load: () => load(resolve(path)),
+    load: () => loadFile(resolve(path)),
     save: (text, previous) =>
       locked(async (file) => {
-        if ((await load(file)) !== previous) return false
+        if ((await loadFile(file)) !== previous) return false
         await replaceFile(file, text)
         return true
       }),
     trySave: () => locked(tryToReplace),
     clear: (previous) =>
       locked(async (file) => {
-        if (previous !== undefined && (await load(file)) !== previous) return false
+        if (previous !== undefined && (await loadFile(file)) !== previous) return false
         await rm(file, { force: true })
         await syncFolder(file)
         return true
@@ -56,7 +56,12 @@ async function behindLinks(path: string): Promise<string> {
   }
 }
 
-async function load(file: string): Promise<string | undefined> {
+/**
+ * Reads a file that only its owner can use. `undefined` if there is none.
+ *
+ * @throws ProvisionError `state_unusable`
+ */
+export async function loadFile(file: string): Promise<string | undefined> {
   let handle: FileHandle
   try {
     handle = await open(file, 'r')
