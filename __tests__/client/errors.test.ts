@@ -96,6 +96,15 @@ describe('a saved state', () => {
       'its private key is wrong',
     ],
     [
+      'with a result whose private key is damaged',
+      () => {
+        const [x, y] = ['2RbtwQvmYKyHb-0sOXA1SbQ6Z4nn0Vb6CaMEXdnqk-w', 'AAAA']
+        const result = { ...good.result, privateKey: { kty: 'EC', crv: 'P-256', x, y, d: x } }
+        return JSON.stringify({ ...good, issuer: issuer.origin, result })
+      },
+      'its private key is wrong. Correct this, or delete the state and get a new key.',
+    ],
+    [
       'with a damaged key',
       () => {
         const attempt = { thumbprint: 'a', key: 'a', url: 'https://a.example' }

@@ -6,7 +6,7 @@ import type { Settings } from './options.js'
 import { Patience } from './patience.js'
 import { readProvisioningKey } from './provisioning-key.js'
 import { confirm, findResult, leavesKey, newAttempt, redeem } from './redemption.js'
-import { hasOtherPair, requireSameSigner, signerFor } from './saved-key-pair.js'
+import { hasOtherPair, signerFor } from './saved-key-pair.js'
 import { newPrivateKey, type Signer, signerOf, thumbprintOf } from './signer.js'
 import {
   type Attempt,
@@ -69,9 +69,10 @@ export class Enrollment {
 
   /** One round. Resolves with `undefined` if another process has changed the state in the meantime. */
   async #advance(loaded: Loaded): Promise<Result | undefined> {
-    const { settings, connection } = this.#device
+    const { connection } = this.#device
     const { result, attempt } = loaded.state ?? {}
-    await requireSameSigner(settings, attempt ?? result)
+    // A damaged private key must not be found only when somebody needs it.
+    for (const pair of [attempt, result]) if (pair !== undefined) await this.#signer(pair)
     if (attempt !== undefined && result === undefined) return this.#resume(loaded, attempt)
     if (result?.confirmBy !== undefined) return this.#confirm(loaded, result)
     if (result === undefined || this.#hasEnded(result)) return this.#begin(loaded)

@@ -6,29 +6,21 @@ import { loadState, type Result, type SavedKeyPair, type StateStorage, unusable 
 /**
  * The signer of a saved key pair.
  *
- * @throws ProvisionError `state_unusable`
+ * @throws ProvisionError `state_unusable` if it is damaged, or belongs to another signer
  */
 export async function signerFor(
-  settings: Settings,
+  { signer: given, state }: Settings,
   { privateKey, thumbprint }: SavedKeyPair,
 ): Promise<Signer> {
-  if (settings.signer !== undefined) return settings.signer
-  const signer = await signerOf(privateKey as PrivateKeyJwk).catch(() => undefined)
-  if (signer === undefined || (await thumbprintOf(signer)) !== thumbprint)
-    throw unusable('it is damaged: its private key is wrong', settings.state)
-  return signer
-}
-
-/** @throws ProvisionError `state_unusable` */
-export async function requireSameSigner(
-  { signer, state }: Settings,
-  pair: SavedKeyPair | undefined,
-): Promise<void> {
-  if (pair === undefined) return
-  if (signer === undefined && pair.privateKey === undefined)
+  if (given === undefined && privateKey === undefined)
     throw unusable('the private key is not in it, and you passed no signer', state)
-  if (signer !== undefined && (await thumbprintOf(signer)) !== pair.thumbprint)
-    throw unusable('it belongs to another key pair than the signer', state)
+  const signer = given ?? (await signerOf(privateKey as PrivateKeyJwk).catch(() => undefined))
+  if (signer !== undefined && (await thumbprintOf(signer)) === thumbprint) return signer
+  const isForeign = given !== undefined
+  throw unusable(
+    isForeign ? 'it belongs to another key pair than the signer' : 'it is damaged: its private key is wrong',
+    state,
+  )
 }
 
 /**
