@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import type { RequestHandler } from 'express'
 import {
   ConfigurationError,
@@ -5,7 +8,7 @@ import {
   type ProvisionOptions,
   provision,
 } from '../../lib/client/client.js'
-import { fileState } from '../../lib/client/node.js'
+import { fileState, pinnedFetch } from '../../lib/client/node.js'
 import { SECRET } from '../support/server.js'
 import { deviceOf, failureOf, memoryOf, startIssuer, type TestIssuer } from './issuer.js'
 
@@ -189,7 +192,34 @@ describe('a request without an answer', () => {
   })
 })
 
+describe('a request that takes too long', () => {
+  it('names the server that does not answer', async () => {
+    const options = { issuer: 'https://auth.example.com:8443', fetch: () => new Promise<never>(() => {}) }
+    const failure = await failureOf(deviceOf(issuer, { ...options, deadlineSeconds: 1 }))
+    expect(failure).toMatchObject({ code: 'issuer_unreachable', blame: 'network', isTransient: true })
+    const message = 'No answer from auth.example.com:8443 within 1 second (gave up after 1 second).'
+    expect(failure.message).toBe(message)
+  })
+})
+
 describe('a server that is no issuer', () => {
+  it('and speaks plain HTTP at an https URL: the error says so', async () => {
+    const server = createServer((_, res) => res.end()).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const url = `https://127.0.0.1:${port}`
+    const failure = await failureOf(deviceOf(issuer, { issuer: url, fetch }))
+    const pinned = pinnedFetch({ sha256: '0'.repeat(64) })
+    const same = await failureOf(deviceOf(issuer, { issuer: url, fetch: pinned }))
+    server.close()
+    for (const one of [failure, same]) {
+      expect(one).toMatchObject({ code: 'issuer_invalid', blame: 'issuer', isTransient: true })
+      expect(one.message).toContain(`127.0.0.1:${port} speaks no TLS (ERR_SSL_`)
+      expect(one.message).toContain('If the port in the URL is wrong, correct it')
+      expectPlain(one)
+    }
+  })
+
   it.each([
     ['without the router', 404],
     ['with a login before the router', 401],
@@ -280,11 +310,28 @@ describe('an issuer', () => {
   it.each<[string, RequestHandler, string, string]>([
     [
       'that redirects',
-      answering(302, { Location: 'https://evil.example' }, ''),
+      answering(302, { Location: 'https://evil.example/login?token=secret' }, ''),
       'issuer_invalid',
-      'with a redirect',
+      'with a redirect to https://evil.example, which the client does not follow. If this is the login',
     ],
-    ['that answers HTML', answering(200, { 'Content-Type': 'text/html' }, '<h1>'), 'issuer_invalid', 'RFC'],
+    [
+      'that redirects nowhere',
+      answering(302, { Location: 'https://' }, ''),
+      'issuer_invalid',
+      'with a redirect, which the client does not follow. If this is the login',
+    ],
+    [
+      'that answers HTML',
+      answering(200, { 'Content-Type': 'text/html; charset=utf-8' }, '<h1>'),
+      'issuer_invalid',
+      'with an HTML page. If this is the login page of a network or a proxy, log in there.',
+    ],
+    [
+      'behind a network with a login',
+      answering(511, { 'Content-Type': 'text/html' }, '<h1>'),
+      'issuer_invalid',
+      'with an HTML page. If this is the login page of a network or a proxy, log in there.',
+    ],
     [
       'that has no metadata',
       answering(404, { 'Content-Type': 'text/html' }, ''),

@@ -72,7 +72,7 @@ describe('a passing error', () => {
     first(99, 'device:never', (_req, res) => void res.status(503).end())
     const failure = await failureOf(deviceOf(issuer, { subject: 'device:never', deadlineSeconds: 1 }))
     expect(failure).toMatchObject({ code: 'issuer_unavailable', status: 503, isTransient: true })
-    expect(failure.message).toContain('gave up after 1 seconds')
+    expect(failure.message).toContain('gave up after 1 second')
   })
 
   it.concurrent('of an issuer that hangs ends the call at the deadline', async () => {
@@ -104,7 +104,7 @@ describe('the random part of a delay', () => {
     jest.spyOn(Math, 'random').mockReturnValue(0.9)
     const patience = new Patience({ deadlineSeconds: 2, signal: undefined, notify: () => undefined })
     const start = performance.now()
-    const call = patience.untilAnswered(async () => {
+    const call = patience.untilAnswered('https://auth.example.com', async () => {
       throw new ProvisionError('issuer_unreachable', 'No answer.')
     })
     await expect(call).rejects.toThrow('No answer (gave up after 2 seconds).')
@@ -114,10 +114,10 @@ describe('the random part of a delay', () => {
   it('does not hide when to come back if the time that is left is too short', async () => {
     const patience = new Patience({ deadlineSeconds: 2, signal: undefined, notify: () => undefined })
     const refusal = { retryAfterSeconds: 1 }
-    const call = patience.untilAnswered(async () => {
+    const call = patience.untilAnswered('https://auth.example.com', async () => {
       throw new ProvisionError('issuer_unavailable', 'The issuer answered 503.', refusal)
     })
-    await expect(call).rejects.toThrow('503 (the issuer wants to be asked again in 1 seconds)')
+    await expect(call).rejects.toThrow('503 (the issuer wants to be asked again in 1 second)')
   })
 })
 

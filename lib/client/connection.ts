@@ -58,6 +58,7 @@ export async function sendToIssuer(connection: Connection, request: OutgoingRequ
   learnNonce(connection, url, response)
   const isCorrected = learnTime(connection, response)
   const { status, statusText, ok } = response
+  if (isLoginPage(response)) throw invalidAnswer(url, `with an HTML page. ${LOGIN}`, status)
   if (ok) return new Response(text, { status, statusText, headers: response.headers })
   const refusal = refusalOf(response, text, url)
   const isClaimOfTime = isCorrected && (status === 400 || status === 401)
@@ -112,7 +113,11 @@ export function invalidAnswer(url: string, what: string, status?: number): Provi
 function refusalOf(response: Response, text: string, url: string): ProvisionError {
   const { status, type, headers } = response
   if (type === 'opaqueredirect' || (status >= 300 && status < 400))
-    return invalidAnswer(url, 'with a redirect, which the client does not follow', status)
+    return invalidAnswer(
+      url,
+      `with a redirect${targetOf(headers)}, which the client does not follow. ${LOGIN}`,
+      status,
+    )
   const { error, error_description: description } = parseObject(text) ?? {}
   const oauthError = typeof error === 'string' ? oneLine(error).slice(0, 100) : undefined
   const details = { status, oauthError, retryAfterSeconds: retryAfter(headers) }
@@ -124,6 +129,20 @@ function refusalOf(response: Response, text: string, url: string): ProvisionErro
   return oauthError === undefined
     ? new ProvisionError('issuer_invalid', `${message} ${NOT_AN_ISSUER}`, details)
     : new ProvisionError('refused', message, details)
+}
+
+const LOGIN =
+  'If this is the login page of a network or a proxy, log in there. If the URL of the issuer is wrong, correct it'
+
+/** Whether something on the way has answered in place of the issuer, with 200 or with 511 (RFC 6585 6). */
+function isLoginPage({ ok, status, headers }: Response): boolean {
+  return (ok || status === 511) && /\bx?html\b/i.test(headers.get('Content-Type') ?? '')
+}
+
+/** The rest of the URL can contain secrets. */
+function targetOf(headers: Headers): string {
+  const location = headers.get('Location') ?? ''
+  return URL.canParse(location) ? ` to ${new URL(location).origin}` : ''
 }
 
 const NOT_AN_ISSUER =

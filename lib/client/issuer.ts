@@ -55,7 +55,7 @@ export class Issuer {
   static async discover(connection: Connection, issuer: string, patience: Patience): Promise<Issuer> {
     const oauth = await loadOAuth()
     const url = new URL(issuer)
-    return patience.untilAnswered(async (signal) => {
+    return patience.untilAnswered(issuer, async (signal) => {
       const options = { algorithm: 'oauth2', ...optionsFor(oauth, connection, { signal }) } as const
       const response = await oauth.discoveryRequest(url, options)
       await requireSameIssuer(url, response)
@@ -92,7 +92,7 @@ export class Issuer {
     const parameters = new URLSearchParams({ scope: terms.scope })
     if (terms.subject !== undefined) parameters.set('requested_subject', terms.subject)
     if (terms.resource !== undefined) parameters.set('resource', terms.resource)
-    const answer = await patience.untilAnswered(async (signal) => {
+    const answer = await patience.untilAnswered(url, async (signal) => {
       const response = await this.#oauth.clientCredentialsGrantRequest(
         this.#metadata,
         client,
@@ -112,7 +112,7 @@ export class Issuer {
 
   /** Sends a request with a DPoP proof. */
   post(request: Omit<OutgoingRequest, 'method' | 'signal'>, patience: Patience): Promise<Response> {
-    return patience.untilAnswered((signal) =>
+    return patience.untilAnswered(request.url, (signal) =>
       sendToIssuer(this.#connection, { ...request, method: 'POST', signal }),
     )
   }
@@ -120,7 +120,7 @@ export class Issuer {
   /** Sends a form as an authenticated client. */
   postAs(authentication: Authentication, name: EndpointName, patience: Patience): Promise<Response> {
     const url = this.endpoint(name)
-    return patience.untilAnswered(async (signal) => {
+    return patience.untilAnswered(url, async (signal) => {
       const headers = new Headers({ 'Content-Type': 'application/x-www-form-urlencoded' })
       const body = new URLSearchParams()
       const client = { client_id: authentication.clientId }
@@ -141,7 +141,7 @@ export class Issuer {
     if (!URL.canParse(url) || !isProtected(url))
       throw invalidAnswer(this.identifier, 'with a registration_client_uri that is no https URL')
     const headers = { Authorization: `Bearer ${token}` }
-    return patience.untilAnswered((signal) =>
+    return patience.untilAnswered(url, (signal) =>
       sendToIssuer(this.#connection, { url, method: 'GET', headers, signal }),
     )
   }

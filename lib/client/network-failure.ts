@@ -20,6 +20,9 @@ const UNTRUSTED: readonly (readonly [RegExp, (now: Date) => string])[] = [
   [/^(CERT_|UNABLE_TO_|ERR_TLS_CERT_|INVALID_(CA|PURPOSE))/, () => 'cannot be trusted'],
 ]
 
+/** OpenSSL cannot read the first bytes of the server. */
+const WITHOUT_TLS = /^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST)$/
+
 /** The error of a request that got no answer. */
 export function networkFailure(error: unknown, url: string): ProvisionError {
   if (error instanceof ProvisionError) return error
@@ -30,6 +33,11 @@ export function networkFailure(error: unknown, url: string): ProvisionError {
   if (explain !== undefined) {
     const message = `The certificate of ${host} ${explain(new Date())} (${code}).`
     return new ProvisionError('issuer_untrusted', message, details)
+  }
+  if (WITHOUT_TLS.test(code ?? '')) {
+    const remedy =
+      'If the port in the URL is wrong, correct it. If the server speaks plain HTTP, put TLS in front of it'
+    return new ProvisionError('issuer_invalid', `${host} speaks no TLS (${code}). ${remedy}.`, details)
   }
   const root = rootOf(error)
   const why = code === undefined ? oneLine(root) : `${code}${peerOf(root, host)}`

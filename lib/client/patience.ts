@@ -46,16 +46,17 @@ export class Patience {
   /**
    * Sends a request again while the issuer does not answer, or asks for a retry.
    *
+   * @param url the URL that errors name
    * @param send sends the request; called again for each attempt, so that each has its own proof and assertion
    * @throws ProvisionError of the last attempt, or the reason of the aborted signal
    */
-  async untilAnswered<T>(send: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async untilAnswered<T>(url: string, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const { signal } = this.#options
     let corrections = 0
     for (let failures = 0; ; ) {
       signal?.throwIfAborted()
       try {
-        return await this.#inTime(send)
+        return await this.#inTime(url, send)
       } catch (error) {
         signal?.throwIfAborted()
         const isCorrectable = error instanceof Correctable
@@ -68,12 +69,12 @@ export class Patience {
     }
   }
 
-  async #inTime<T>(send: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async #inTime<T>(url: string, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const seconds = Math.max(1, Math.min(REQUEST_SECONDS, this.#secondsLeft))
     const controller = new AbortController()
     const abort = () => controller.abort(this.#options.signal?.reason)
     this.#options.signal?.addEventListener('abort', abort, { once: true })
-    const message = `The issuer did not answer within ${Math.round(seconds)} seconds.`
+    const message = `No answer from ${new URL(url).host} within ${inWords(Math.round(seconds))}.`
     const timer = setTimeout(
       () => controller.abort(new ProvisionError('issuer_unreachable', message)),
       seconds * 1000,
@@ -104,8 +105,8 @@ export class Patience {
     const wanted = retryAfterSeconds ?? 0
     const why =
       wanted > Math.max(0, this.#secondsLeft)
-        ? `the issuer wants to be asked again in ${wanted} seconds`
-        : `gave up after ${deadlineSeconds} seconds`
+        ? `the issuer wants to be asked again in ${inWords(wanted)}`
+        : `gave up after ${inWords(deadlineSeconds)}`
     const message = `${error.message.replace(/\.$/, '')} (${why}).`
     return new ProvisionError(error.code, message, { cause: error, status, oauthError, retryAfterSeconds })
   }
@@ -113,6 +114,10 @@ export class Patience {
   get #secondsLeft(): number {
     return (this.#end - performance.now()) / 1000
   }
+}
+
+function inWords(seconds: number): string {
+  return seconds === 1 ? '1 second' : `${seconds} seconds`
 }
 
 /** With jitter, so that a fleet that lost its issuer does not come back at one moment. */
