@@ -132,7 +132,7 @@ describe('check', () => {
     const { ending, stdout } = await check(device, { issuer: own.issuer.origin })
     await own.close()
     expect([ending, stdout]).toEqual([1, expect.stringContaining('× a replay of a key deletes the device')])
-    expect(stdout).toMatch(/Delete the client device:check-[0-9a-f]{12}: the checks have enrolled it\./)
+    expect(stdout).toMatch(/Delete the client device:check-[0-9a-f]{12}: the checks have made it\./)
   })
 
   it('revokes the keys of the run even if it is interrupted', async () => {

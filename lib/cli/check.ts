@@ -29,7 +29,7 @@ const OPTIONS: OptionTable = {
 }
 
 const NOTES = `The secret comes from a file, an environment variable, or a prompt. Use a client
-that has no other purpose: the checks send about 170 requests, some of them
+that has no other purpose: the checks send about 180 requests, some of them
 forged or repeated, so the server opens findings about this client. The checks
 revoke or redeem all keys that they get. --protected-url and --redeem-url can
 also be a path on the server of ISSUER, such as /devices.
@@ -51,9 +51,8 @@ export const CHECK: Command = {
         context: deployment,
         async cleanUp() {
           const left = await deployment.cleanUp(AbortSignal.timeout(30_000))
-          const { device } = deployment
-          if (device !== undefined)
-            return `Delete the client ${device.clientId}: the checks have enrolled it.`
+          const made = [...deployment.clients].map(({ clientId }) => clientId)
+          if (made.length > 0) return `Delete the client ${made.join(' and ')}: the checks have made it.`
           if (left === 0) return undefined
           return `${left} test keys or tokens could not be revoked. They expire by themselves.`
         },

@@ -1,6 +1,6 @@
 import { SECRET } from '../../support/server.js'
 import { type Breakage, SCOPES, startDeployment } from './broken-deployment.js'
-import { check, idsWith } from './run.js'
+import { check, clientsOf, idsWith } from './run.js'
 
 const ALL_CHECKS = ['bind-works', 'bind-authenticates', 'bind-once', 'bind-containment']
 
@@ -30,20 +30,20 @@ describe('the checks of a device', () => {
   ])('pass for a client with %s, and leave no device', async (_, policy) => {
     const { results, deployment } = await checkOnce(client(policy))
     expect(idsWith(results, 'passed')).toEqual(expect.arrayContaining(ALL_CHECKS))
-    expect(deployment.device).toBeUndefined()
+    expect(clientsOf(deployment)).toEqual([])
   })
 
   it('leave no device even if only its enrollment is checked', async () => {
     const { results, deployment } = await checkOnce({}, ['bind-works'])
     expect(idsWith(results, 'passed')).toEqual(['bind-works'])
-    expect(deployment.device).toBeUndefined()
+    expect(clientsOf(deployment)).toEqual([])
     expect(deployment.exchanges.map(({ json }) => json['error'])).toContain('invalid_client')
   })
 
   it('name a device that the server does not delete', async () => {
     const { results, deployment } = await checkOnce(client({ onReplay: 'flag' }))
     expect(idsWith(results, 'failed')).toEqual(['bind-containment'])
-    expect(deployment.device?.clientId).toMatch(/^device:check-[0-9a-f]{12}$/)
+    expect(clientsOf(deployment)).toEqual([expect.stringMatching(/^device:check-[0-9a-f]{12}$/)])
   })
 
   it.each<[string, Breakage, string]>([

@@ -365,26 +365,26 @@ const REDEMPTION: Readonly<Record<string, Breakage>> = {
 
 const isOfDevice = all(isIssuance, has('client_assertion'), has('requested_subject', '^device:check-'))
 
-/** Whether a request is not the first one that binds with its key. */
-function bindingAgain(): Test {
+/** Whether a request is not the first one to a path with its key. */
+function again(path: string): Test {
   const keys = new Set<unknown>()
   return (request) => {
     const { authorization } = request.headers
-    return at('/oauth/bind')(request) && keys.size === keys.add(authorization).size
+    return at(path)(request) && keys.size === keys.add(authorization).size
   }
 }
 
-/** A server that does not delete a device whose key was used again. */
-function keepDevice(): Breakage {
-  const isAgain = bindingAgain()
+/** A server that does not delete a client whose key was used again. */
+function keepClient(path: string, isOfClient: Test): Breakage {
+  const isAgain = again(path)
   let isReplayed = false
   return accept((request) => {
     isReplayed ||= isAgain(request)
-    return isReplayed && isOfDevice(request)
+    return isReplayed && isOfClient(request)
   })
 }
 
-const isBoundAgain = bindingAgain()
+const isBoundAgain = again('/oauth/bind')
 
 const BINDING: Readonly<Record<string, Breakage>> = {
   'bind-works': refuse(at('/oauth/bind')),
@@ -393,7 +393,25 @@ const BINDING: Readonly<Record<string, Breakage>> = {
     request: (request) =>
       isBoundAgain(request) ? { answer: { status: 201, text: '{"client_id":"device:other"}' } } : {},
   },
-  'bind-containment': keepDevice(),
+  'bind-containment': keepClient('/oauth/bind', isOfDevice),
+}
+
+const isOfRegistered: Test = (request) =>
+  all(isIssuance, has('client_assertion'))(request) && !isOfDevice(request)
+const isRegisteredAgain = again('/oauth/register')
+
+const REGISTRATION: Readonly<Record<string, Breakage>> = {
+  'register-works': refuse(at('/oauth/register')),
+  'register-authenticates': refuse(isOfRegistered, 401, 'invalid_client'),
+  'register-read': {
+    request: ({ method, path }) =>
+      method === 'GET' && path.startsWith('/oauth/register/') ? { answer: {} } : {},
+  },
+  'register-once': {
+    request: (request) =>
+      isRegisteredAgain(request) ? { answer: { status: 201, text: '{"client_id":"other"}' } } : {},
+  },
+  'register-containment': keepClient('/oauth/register', isOfRegistered),
 }
 
 /** The second question about a key gets the answer of a process that does not know it. */
@@ -501,6 +519,7 @@ export const BREAKAGES: Readonly<Record<string, Breakage>> = {
   ...FORGERIES,
   ...REDEMPTION,
   ...BINDING,
+  ...REGISTRATION,
   ...LIFECYCLE,
   ...SURROUNDINGS,
   ...ERRORS,

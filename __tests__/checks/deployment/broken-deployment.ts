@@ -97,7 +97,7 @@ function mount(app: express.Express, issuer: string, options: Partial<Provisioni
     issuer,
     audience: [issuer, `${issuer}/other`],
     signingKeys: SIGNING_KEY,
-    policy: { scopes: [...SCOPES, 'provision:bind'] },
+    policy: { scopes: [...SCOPES, 'provision:bind', 'provision:register'] },
     clients: [
       { clientId: 'tester', clientSecret: SECRET, policy: { defaultScopes: SCOPES, subjects: ['device:*'] } },
     ],

@@ -29,3 +29,8 @@ export async function check(
 export function idsWith(results: readonly CheckResult[], outcome: CheckResult['outcome']): string[] {
   return results.filter((result) => result.outcome === outcome).map(({ id }) => id)
 }
+
+/** The ids of the clients that the checks have left. */
+export function clientsOf({ clients }: DeploymentUnderTest): string[] {
+  return [...clients].map(({ clientId }) => clientId)
+}

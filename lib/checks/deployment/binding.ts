@@ -25,7 +25,9 @@ export const BINDING_CHECKS = inGroup<Check<DeploymentUnderTest>>({ group: 'Bind
       const exchange = await bind(deployment, { key, pair }, signal)
       const { client_id: clientId, cnf } = exchange.json
       if (!isBound(exchange)) return deployment.failed(exchange, 'status 201 with a client_id')
-      deployment.device = testDevice(deployment, { clientId: String(clientId), pair, key })
+      const device = { clientId: String(clientId), pair, key, scope: key.scope.join(' ') }
+      deployment.device = testDevice(deployment, device)
+      deployment.clients.add(deployment.device)
       const { jkt } = (cnf ?? {}) as { readonly jkt?: unknown }
       return deployment.expect(exchange, jkt === pair.thumbprint, `jkt ${pair.thumbprint}`)
     },
@@ -62,10 +64,11 @@ export const BINDING_CHECKS = inGroup<Check<DeploymentUnderTest>>({ group: 'Bind
     fix: 'Do not set onReplay to flag in the policy of the test client. Then delete the device that is named in the request.',
     needs: ['bind-authenticates', 'bind-once'],
     async run(deployment, signal) {
-      const exchange = await authenticate(deployment, deviceOf(deployment), signal)
+      const device = deviceOf(deployment)
+      const exchange = await authenticate(deployment, device, signal)
       if (exchange.json['error'] !== 'invalid_client')
         return deployment.failed(exchange, 'status 401 with invalid_client')
-      deployment.device = undefined
+      deployment.clients.delete(device)
       return PASSED
     },
   },
@@ -128,9 +131,9 @@ function isBound({ status, json }: Exchange): boolean {
 }
 
 /** Asks for a key as the device, with a client assertion. */
-function authenticate(
+export function authenticate(
   deployment: DeploymentUnderTest,
-  { clientId, pair, key }: Omit<TestDevice, 'remove'>,
+  { clientId, pair, key, scope }: Omit<TestDevice, 'remove'>,
   signal: AbortSignal,
 ): Promise<Exchange> {
   const { issuer } = deployment.settings
@@ -142,7 +145,7 @@ function authenticate(
     exp: deployment.nowSeconds + 60,
   }
   const form = {
-    scope: key.scope.join(' '),
+    scope,
     requested_subject: clientId,
     client_assertion_type: ASSERTION_TYPE,
     client_assertion: makeToken({ header: { alg: 'ES256', typ: 'JWT' }, claims }, pair.sign),

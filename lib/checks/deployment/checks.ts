@@ -13,6 +13,7 @@ import { LIFECYCLE_CHECKS } from './lifecycle.js'
 import { PROCESS_CHECKS } from './processes.js'
 import { PROXY_CHECKS } from './proxy.js'
 import { REDEMPTION_CHECKS, REPLAY_CHECKS } from './redemption.js'
+import { REGISTRATION_CHECKS } from './registration.js'
 
 /** A check can wait for a rate limit. Each request has a shorter limit of its own. */
 const TIMEOUT_SECONDS = 300
@@ -32,5 +33,6 @@ export const DEPLOYMENT_CHECKS: readonly Check<DeploymentUnderTest>[] = [
   ...PROXY_CHECKS,
   ...REPLAY_CHECKS,
   ...BINDING_CHECKS,
+  ...REGISTRATION_CHECKS,
   ...ERROR_CHECKS,
 ].map((check) => ({ timeoutSeconds: TIMEOUT_SECONDS, ...check }))

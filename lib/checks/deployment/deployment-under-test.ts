@@ -22,12 +22,16 @@ export interface IssuedKey {
   readonly pair?: ProofPair | undefined
 }
 
-/** A device that the checks have enrolled: a client with a public key of its own. */
+/** A device or client that the checks have made, with a public key of its own. */
 export interface TestDevice {
   readonly clientId: string
   readonly pair: ProofPair
-  /** The key that it was enrolled with. */
+  /** The key that it was made with. */
   readonly key: IssuedKey
+  /** The scopes that it may ask for. */
+  readonly scope: string
+  /** The request that reads its registration. */
+  readonly registration?: Outgoing | undefined
   /** Lets the server delete it. Returns whether it can no longer authenticate. */
   remove(signal: AbortSignal): Promise<boolean>
 }
@@ -55,8 +59,10 @@ export class DeploymentUnderTest extends DeploymentSession {
   #sample: IssuedKey | undefined
   /** The genuine key that forgeries begin with. */
   victim: IssuedKey | undefined
-  /** The device that the server has not deleted yet. */
   device: TestDevice | undefined
+  registered: TestDevice | undefined
+  /** The devices and clients that the server has not deleted yet. */
+  readonly clients = new Set<TestDevice>()
   /** The access tokens that keys were redeemed for. */
   readonly accessTokens: string[] = []
   readonly #unused = new Set<string>()
@@ -142,7 +148,7 @@ export class DeploymentUnderTest extends DeploymentSession {
   /** Gets a key. @throws CheckEnd if the deployment does not issue one */
   async issue(request: KeyRequest, signal: AbortSignal): Promise<IssuedKey> {
     const exchange = await this.requestKey(request, signal)
-    const key = this.keyIn(exchange, request.pair ?? this.#pair)
+    const key = this.keyIn(exchange, request.pair)
     if (key === undefined) throw new CheckEnd(this.failed(exchange, 'status 200 with an access_token'))
     return key
   }
@@ -154,7 +160,7 @@ export class DeploymentUnderTest extends DeploymentSession {
   }
 
   /** The key in an answer, if there is one. It is revoked when all checks are done. */
-  keyIn(exchange: Exchange, pair?: ProofPair): IssuedKey | undefined {
+  keyIn(exchange: Exchange, pair = this.#pair): IssuedKey | undefined {
     const { access_token: text } = exchange.json
     if (exchange.status !== 200 || typeof text !== 'string' || text === '') return undefined
     this.hide(text, '$KEY')
@@ -211,9 +217,10 @@ export class DeploymentUnderTest extends DeploymentSession {
     this.#unused.add(token)
   }
 
-  /** Removes the device, and revokes all keys and tokens that are left. Returns how many could not be revoked. */
+  /** Removes all devices and clients, and revokes all keys and tokens that are left. Returns how many could not be revoked. */
   async cleanUp(signal: AbortSignal): Promise<number> {
-    if (await this.device?.remove(signal).catch(() => false)) this.device = undefined
+    for (const client of [...this.clients])
+      if (await client.remove(signal).catch(() => false)) this.clients.delete(client)
     let left = 0
     for (const token of this.#unused) if (!(await this.#revoke(token, signal).catch(() => false))) left += 1
     this.#unused.clear()
