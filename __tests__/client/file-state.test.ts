@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  chownSync,
   existsSync,
   lstatSync,
   mkdtempSync,
@@ -49,6 +50,17 @@ async function expectToWait(): Promise<void> {
 }
 
 describe('fileState()', () => {
+  it('keeps the owner of the file, also if root saves the next text', async () => {
+    const [own = 0, group = 0] = [process.getuid?.(), process.getgid?.()]
+    const [uid, gid] = own === 0 ? [65_534, 65_534] : [own, group]
+    const state = fileState(file)
+    await state.save('one', undefined)
+    chownSync(file, uid, gid)
+    expect(await state.save('two', 'one')).toBe(true)
+    const { uid: owner, gid: ownerGroup, mode } = statSync(file)
+    expect([owner, ownerGroup, mode & 0o777]).toEqual([uid, gid, 0o600])
+  })
+
   it('keeps the text in a file that only its owner can use', async () => {
     const state = fileState(file)
     expect(await state.load()).toBeUndefined()

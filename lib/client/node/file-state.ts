@@ -1,4 +1,4 @@
-import { type FileHandle, open, readlink, realpath, rm } from 'node:fs/promises'
+import { type FileHandle, open, readlink, realpath, rm, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { parse, text } from '../../base/schema.js'
 import { type StateStorage, unusable } from '../state.js'
@@ -31,7 +31,8 @@ export function fileState(path: string): StateStorage {
     save: (text, previous) =>
       locked(async (file) => {
         if ((await loadFile(file)) !== previous) return false
-        await replaceFile(file, text)
+        // Root may renew the binding of an agent, which must still be able to read the file.
+        await replaceFile(file, text, previous === undefined ? undefined : await stat(file))
         return true
       }),
     trySave: () => locked(tryToReplace),
