@@ -110,6 +110,16 @@ describe('a reader of proofs', () => {
     },
   )
 
+  it('ignores dot segments in a query', async () => {
+    const { read, sign } = underTest()
+    const [htu, query] = ['https://api.example.com/b', '?next=/a/../c']
+    const url = `${htu}${query}`
+    const reason = await reasonOf(() =>
+      read(request({ dpop: [sign({ claims: { htu } })] }), { method: 'POST', url }),
+    )
+    expect(reason).toBeUndefined()
+  })
+
   it('wants the hash of the key where that is required, and has it right wherever it stands', async () => {
     const { readOne } = underTest()
     const reasons = await Promise.all([

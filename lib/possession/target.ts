@@ -28,7 +28,7 @@ export function normalizeTarget(url: string): string | undefined {
  * than the route of the normalized URL. A proof for that route must not fit.
  */
 export function hasDotSegments(url: string): boolean {
-  return /\/(\.|%2e){1,2}(?=[/?#]|$)/i.test(url)
+  return /^[^?#]*\/(\.|%2e){1,2}(?=[/?#]|$)/i.test(url)
 }
 
 /** Hexadecimal digits in upper case, and unreserved characters without encoding (RFC 3986 6.2.2.1, 6.2.2.2). */
