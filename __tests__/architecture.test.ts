@@ -112,12 +112,12 @@ describe('the architecture of lib', () => {
     expect(chain.length > LONGEST_CHAIN ? chain : []).toEqual([])
   })
 
-  it('imports only files that are there, named with their .js extension', () => {
+  it('imports only files that are there, named with their extension .js or .json', () => {
     const lost = faults(({ path, imports }) =>
       imports
         .filter(
           ({ file, specifier }) =>
-            file !== undefined && !(specifier.endsWith('.js') && existsSync(join(lib, file))),
+            file !== undefined && !(/\.js(on)?$/.test(specifier) && existsSync(join(lib, file))),
         )
         .map(({ specifier, line }) => `${path}:${line} imports ${specifier}`),
     )

@@ -4,7 +4,7 @@
  * load the same classes and state. The types stay in one file for each file of `lib`.
  */
 import { spawnSync } from 'node:child_process'
-import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -12,6 +12,7 @@ import { rolldown } from 'rolldown'
 import { ROOT } from './step.mjs'
 
 const require = createRequire(import.meta.url)
+require('./typescript.cjs')
 
 const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 const dist = join(ROOT, 'dist')
@@ -25,14 +26,35 @@ const LOADER = 'cli/load-configuration'
 /** The entry that makes the JSON Schema of security policies. */
 const REVIEW = 'checks/policy/review'
 
-/** The administration is loaded at its first request, and finds its files beside its own. */
+/** The administration is loaded at its first request. */
 const ADMINISTRATION = 'administration/router'
+
+/** The files that the administration serves. */
+const CONTENT = 'administration/page-content'
 
 /** How to read the sources. */
 const SOURCES = {
   platform: 'node',
   external: /^[^./]/,
   resolve: { extensionAlias: { '.js': ['.ts'] } },
+}
+
+/**
+ * Puts the texts of the page into the module that reads them from files in `lib`. The modules of the page become one, which
+ * browsers load faster.
+ */
+const embedPage = {
+  name: 'embed-page',
+  async load(id) {
+    if (id !== sourceOf(CONTENT)) return
+    const main = await bundlePage()
+    const { readPageContent } = require(sourceOf(CONTENT))
+    const others = Object.entries(readPageContent()).filter(([name]) => !name.endsWith('.mjs'))
+    const texts = { ...Object.fromEntries(others), 'main.mjs': main }
+    texts['uplot.js'] =
+      `/*! ${readFileSync(require.resolve('uplot/LICENSE'), 'utf8')}*/\n${texts['uplot.js']}`
+    return `export const readPageContent = () => (${JSON.stringify(texts)})`
+  },
 }
 
 // The entry for tests does not load where NODE_ENV is production, and each entry is loaded here to find its names.
@@ -53,9 +75,8 @@ async function build() {
     .sort((a, b) => Number(a.subpath === '.') - Number(b.subpath === '.'))
   rmSync(dist, { recursive: true, force: true })
   declare(entries.map(({ name }) => sourceOf(name)))
-  const names = [...entries.map(({ name }) => name), ADMINISTRATION, PROGRAM, LOADER]
+  const names = [...entries.map(({ name }) => name), ADMINISTRATION, CONTENT, PROGRAM, LOADER]
   await bundle(Object.fromEntries(names.map((name) => [name, sourceOf(name)])))
-  await addAdministration()
   cpSync(join(ROOT, 'lib', 'http', 'openapi.json'), join(dist, 'http', 'openapi.json'))
   chmodSync(join(dist, `${PROGRAM}.js`), 0o755)
   for (const entry of entries) await wrap(entry)
@@ -85,21 +106,12 @@ function readEntry(subpath, target) {
   return { subpath, name }
 }
 
-/** Adds the files that the administration serves. The modules of its page become one, which browsers load faster. */
-async function addAdministration() {
-  const from = join(ROOT, 'lib', 'administration')
-  const to = join(dist, 'administration')
-  cpSync(join(from, 'openapi.json'), join(to, 'openapi.json'))
-  const bundled = await rolldown({ input: join(from, 'page', 'main.mjs'), platform: 'browser' })
-  await bundled.write({
-    dir: join(to, 'page'),
-    format: 'es',
-    comments: false,
-    minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
-    entryFileNames: '[name].mjs',
-  })
-  for (const name of readdirSync(join(from, 'page')).filter((name) => /\.(html|css|svg)$/.test(name)))
-    cpSync(join(from, 'page', name), join(to, 'page', name))
+async function bundlePage() {
+  const input = join(ROOT, 'lib', 'administration', 'page', 'main.mjs')
+  const bundled = await rolldown({ input, platform: 'browser' })
+  const minify = { compress: false, mangle: false, codegen: { removeWhitespace: true } }
+  const { output } = await bundled.generate({ format: 'es', comments: false, minify })
+  return output[0].code
 }
 
 function sourceOf(name) {
@@ -109,7 +121,8 @@ function sourceOf(name) {
 async function bundle(input) {
   const [main, client, device] = await Promise.all(['index', 'client/client', 'cli/provision'].map(modulesOf))
   const isOfClients = (id) => client.has(id) || device.has(id)
-  const bundled = await rolldown({ ...SOURCES, input })
+  const isOfServer = (id) => main.has(id) && !isOfClients(id) && id !== sourceOf(CONTENT)
+  const bundled = await rolldown({ ...SOURCES, input, plugins: [embedPage] })
   await bundled.write({
     dir: dist,
     format: 'cjs',
@@ -123,7 +136,7 @@ async function bundle(input) {
     codeSplitting: {
       groups: [
         { name: 'client-and-server', test: (id) => main.has(id) && isOfClients(id), minShareCount: 2 },
-        { name: 'server', test: (id) => main.has(id) && !isOfClients(id), minShareCount: 2 },
+        { name: 'server', test: isOfServer, minShareCount: 2 },
       ],
     },
   })

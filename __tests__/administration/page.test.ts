@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { readPageFiles } from '../../lib/administration/page-files.js'
 import { RULES } from '../../lib/monitoring/rules/rules.js'
@@ -293,7 +292,9 @@ describe('the stream of events', () => {
 
 describe('the files of the page', () => {
   it('are small in the package', () => {
-    const { document, files } = readPageFiles(join(__dirname, '../../dist/administration/page'))
+    const { document, files } = readPageFiles(
+      require('../../dist/administration/page-content.js').readPageContent(),
+    )
     const sizes = [document, ...files.values()].map(({ content }) => gzipSync(content).length)
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(60 * 1_024)
   })

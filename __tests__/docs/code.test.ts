@@ -22,6 +22,8 @@ declare const keys: import('express-provisioning-keys').ProvisioningKeys
 declare function createDevice(owner: string, body: unknown, signal?: AbortSignal): Promise<object | undefined>
 declare function isAdministrator(req: import('express').Request): boolean
 declare function createDeviceOnce(redemptionId: string, owner: string, body: unknown): Promise<object | undefined>
+declare module '@nestjs/core'
+declare module 'next'
 `
 
 let sandbox: Sandbox
@@ -47,6 +49,8 @@ describe('the code in the documentation', () => {
     sandbox.write('surroundings.d.ts', SURROUNDINGS)
     // The guide about tests imports the app that it shows first.
     sandbox.write('app.ts', codeUnder('docs/guides/testing.md', 'Prepare your app'))
+    // The module that every app of NestJS has.
+    sandbox.write('app.module.ts', 'export class AppModule {}')
     for (const [index, { document, heading, language, code }] of programs.entries()) {
       sandbox.write(`block${index}.m${language}`, `// ${document}, ${heading}\n${code}\nexport {}\n`)
     }

@@ -1,8 +1,12 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { build } from 'esbuild'
 import { consumerProject, NAME, OPTIONS, type Project, ROOT, readManifest, run } from './projects'
 
 /** The package as JavaScript projects get it: installed from the tarball and loaded in each way that Node has. */
+
+const REQUIRE_IN_ESM =
+  "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)"
 
 const MINUTE = 60_000
 
@@ -127,6 +131,50 @@ describe('a CommonJS consumer', () => {
     )
     expect(project.node(['--no-experimental-require-module', 'app.cjs'])).toBe('function function\n')
   })
+})
+
+describe('a bundle of an app', () => {
+  const SERVER = (open: string) => `${open}
+    const keys = provisioningKeys(${OPTIONS})
+    const app = express()
+    app.use(keys.router())
+    app.use('/admin', keys.administration({ authorize: () => 'operate', page: true }))
+    const server = app.listen(0, '127.0.0.1', async () => {
+      const get = (path) => fetch('http://localhost:' + server.address().port + path)
+      const page = await (await get('/admin/')).text()
+      const files = [...page.matchAll(/(?:href|src)="([^"]+)"/g)].map(([, file]) => '/admin/' + file)
+      const answers = await Promise.all(['/admin/openapi.json', ...files].map(get))
+      console.log(answers.length, answers.map(({ status }) => status).join())
+      server.close()
+      server.closeAllConnections()
+    })`
+
+  const NAMES = `{ generateSigningKeys, provisioningKeys }`
+  const FORMATS = {
+    cjs: `const express = require('express'); const ${NAMES} = require('${NAME}')`,
+    esm: `import express from 'express'; import ${NAMES} from '${NAME}'`,
+  } as const
+  const ANSWERS = '9 200,200,200,200,200,200,200,200,200\n'
+
+  it.each(['cjs', 'esm'] as const)(
+    'made by esbuild as %s has no warnings, and serves the page',
+    async (format) => {
+      project.write(`app-for-esbuild.${format}.js`, SERVER(FORMATS[format]))
+      const { warnings } = await build({
+        absWorkingDir: project.folder,
+        entryPoints: [`app-for-esbuild.${format}.js`],
+        bundle: true,
+        platform: 'node',
+        format,
+        // Express itself needs it.
+        banner: format === 'esm' ? { js: REQUIRE_IN_ESM } : {},
+        outfile: `esbuild/app.${format === 'esm' ? 'mjs' : 'cjs'}`,
+        logLevel: 'silent',
+      })
+      expect(warnings).toEqual([])
+      expect(project.node([`esbuild/app.${format === 'esm' ? 'mjs' : 'cjs'}`])).toBe(ANSWERS)
+    },
+  )
 })
 
 describe('Jest in a project', () => {

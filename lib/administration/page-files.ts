@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
-import { extname, join } from 'node:path'
+import { extname } from 'node:path'
+import { readPageContent } from './page-content.js'
 
 /**
  * The links of the page are relative, so its URL must end with a slash. The server cannot redirect to it, because a proxy
@@ -34,31 +34,20 @@ const TYPES: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
 }
 
-/** The files of the chart library. */
-const UPLOT = [
-  ['uplot.js', require.resolve('uplot/dist/uPlot.iife.min.js')],
-  ['uplot.css', require.resolve('uplot/dist/uPlot.min.css')],
-] as const
-
-/** Reads the page: about 100 KB. */
-export function readPageFiles(folder = join(__dirname, 'page')): PageFiles {
-  const own = readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => TYPES[extname(name)] !== undefined)
-    .map((name) => [name.replaceAll('\\', '/'), join(folder, name)] as const)
-  const files = new Map([...own, ...UPLOT].map(([name, path]) => [name, pageFile(path)]))
+/** Prepares the page: about 200 KB. */
+export function readPageFiles(texts = readPageContent()): PageFiles {
+  const files = new Map(Object.entries(texts).map(([name, text]) => [name, pageFile(name, text)]))
   const digest = createHash('sha256')
   for (const [name, { content }] of files) digest.update(`${name}\0`).update(content)
   const hash = digest.digest('hex').slice(0, 16)
-  const template = files.get('index.html')?.content.toString('utf8') ?? ''
+  const template = texts['index.html'] ?? ''
   files.delete('index.html')
-  const content = Buffer.from(
-    template
-      .replaceAll('{{assets}}', `assets/${hash}`)
-      .replace('<!-- slash -->', `<script>${SLASH_SCRIPT}</script>`),
-  )
-  return { document: { type: TYPES['.html'] as string, content }, hash, files }
+  const document = template
+    .replaceAll('{{assets}}', `assets/${hash}`)
+    .replace('<!-- slash -->', `<script>${SLASH_SCRIPT}</script>`)
+  return { document: pageFile('index.html', document), hash, files }
 }
 
-function pageFile(path: string): PageFile {
-  return { type: TYPES[extname(path)] as string, content: readFileSync(path) }
+function pageFile(name: string, text: string): PageFile {
+  return { type: TYPES[extname(name)] as string, content: Buffer.from(text) }
 }

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Request, RequestHandler, Response } from 'express'
 import { object, parse } from '../base/schema.js'
 import { scrub } from '../base/secret.js'
@@ -11,6 +9,7 @@ import * as clients from './clients.js'
 import { EventStreams } from './event-stream.js'
 import * as findings from './findings.js'
 import * as keys from './keys.js'
+import openApi from './openapi.json'
 import { refuseCrossSite, refuseForeignName } from './origin.js'
 import { showHealth, showOverview } from './overview.js'
 import { Page } from './page.js'
@@ -72,7 +71,7 @@ export function administrationRouter(
     requireMethod(method, path)
     const { actor } = operator
     if (path === '/api/events') return streams.serve(res, { actor, after: afterOf(req) })
-    if (path === '/openapi.json') return sendJson(res, openApiDescription())
+    if (path === '/openapi.json') return sendJson(res, openApi)
     await page?.serve(req, res, path)
   }
 
@@ -133,11 +132,6 @@ function requireMethod(method: string, path: string): void {
   if (methods.includes(method)) return
   const allowed = methods.flatMap((one) => (one === 'GET' ? ['GET', 'HEAD'] : one)).join(', ')
   throw new Problem(405, `The method must be ${allowed}.`, { headers: { Allow: allowed } })
-}
-
-/** Reads the OpenAPI 3.1 description of the API. */
-function openApiDescription(): object {
-  return JSON.parse(readFileSync(join(__dirname, 'openapi.json'), 'utf8'))
 }
 
 function sendJson(res: Response, body: object): void {

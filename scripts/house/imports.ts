@@ -41,8 +41,9 @@ function isRuntime(node: Node): boolean {
   return specifiers.length === 0 || specifiers.some((specifier) => specifier['isTypeOnly'] !== true)
 }
 
-/** `./wire.js` and `./wire` both mean `wire.ts`. */
+/** `./wire.js` and `./wire` both mean `wire.ts`. A file of data is itself. */
 function fileOf(path: string, specifier: string): string | undefined {
   if (!specifier.startsWith('.')) return undefined
-  return posix.join(dirname(path), dirname(specifier), `${basename(specifier, '.js')}.ts`)
+  const file = specifier.endsWith('.json') ? basename(specifier) : `${basename(specifier, '.js')}.ts`
+  return posix.join(dirname(path), dirname(specifier), file)
 }
