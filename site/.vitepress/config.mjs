@@ -27,6 +27,8 @@ const ALONE = [
 export default defineConfig({
   title: 'express-provisioning-keys',
   description: 'Express middleware for OAuth 2.0 provisioning keys.',
+  // Without an icon, browsers ask for one that is not there.
+  head: [['link', { rel: 'icon', href: 'data:,' }]],
   srcDir: '..',
   srcExclude: ['**/node_modules/**', 'site/**', '__tests__/**', 'LICENSE'],
   rewrites: { 'README.md': 'index.md', ':folder(.*)/README.md': ':folder/index.md' },
@@ -61,7 +63,11 @@ export default defineConfig({
   },
   markdown: {
     anchor: { slugify: githubAnchor },
-    config: (md) => md.core.ruler.push('readme-links', linkIndexes),
+    config: (md) => {
+      md.core.ruler.push('readme-links', linkIndexes)
+      md.core.ruler.push('table-columns', nameColumns)
+      md.core.ruler.push('short-code', keepShortCode)
+    },
   },
 })
 
@@ -108,6 +114,24 @@ function linkIndexes({ tokens }) {
     if (href === null || /^\w+:/.test(href)) continue
     if (isSourceFile(href)) link.attrs = [['title', 'This file is in the package or in the repository']]
     else link.attrSet('href', href.replace(/README(\.md|\.html)?(?=#|$)/, 'index$1'))
+  }
+}
+
+/** Marks short code, so that no line ends after the hyphens of `--help`. */
+function keepShortCode({ tokens }) {
+  const code = tokens.flatMap(({ children }) => children ?? []).filter(({ type }) => type === 'code_inline')
+  for (const token of code) if (token.content.length <= 30) token.attrJoin('class', 'short')
+}
+
+/** Tells each cell the name of its column, which a phone shows beside the cell. */
+function nameColumns({ tokens }) {
+  let names = []
+  let column = 0
+  for (const [index, token] of tokens.entries()) {
+    if (token.type === 'table_open') names = []
+    if (token.type === 'tr_open') column = 0
+    if (token.type === 'th_open') names.push(tokens[index + 1].content.replaceAll(/[`*]/g, ''))
+    if (token.type === 'td_open') token.attrSet('data-column', names[column++])
   }
 }
 
