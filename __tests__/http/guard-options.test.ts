@@ -27,15 +27,15 @@ describe.each(GUARDS)('%s()', (name) => {
   const faultsWith = (options: unknown, keys = made()) => faultsOf(() => keys[name](options as GuardOptions))
 
   it('needs a scope, or an explicit anyScope', () => {
+    const kind = name === 'requireAccessToken' ? 'access token' : 'key'
     const needed = (got: string) =>
-      `${name}.scope: expected a scope that the key must have (or anyScope: true, which accepts every key), got ${got}`
+      `${name}.scope: expected a scope that the ${kind} must have (or anyScope: true, which accepts every ${kind}), got ${got}`
     expect(faultsWith({})).toEqual([needed('undefined')])
     expect(faultsWith({ scope: undefined })).toEqual([needed('undefined')])
     expect(faultsWith({ scope: [] })).toEqual([needed('an empty list')])
-    expect(faultsWith(undefined)).toEqual([
-      `${name}: expected an object, such as { scope: 'devices:create' }, got undefined`,
-      needed('undefined'),
-    ])
+    const object = `${name}: expected an object, such as { scope: 'devices:create' }`
+    expect(faultsWith(undefined)).toEqual([`${object}, got undefined`])
+    expect(faultsWith('devices:create')).toEqual([`${object}, got "devices:create"`])
     expect(faultsWith({ anyScope: true })).toEqual([])
     expect(faultsWith({ scope: 'devices:read' })).toEqual([])
     expect(faultsWith({ scope: ['devices:read', 'devices:create'] })).toEqual([])

@@ -47,9 +47,12 @@ export function readGuardOptions(
 ): GuardRequirements {
   const { audiences, issueAccessToken } = context.config.deployment
   const faults = newFaults()
-  const given: Record<string, unknown> = isObject(options) ? options : {}
-  if (isObject(options)) faults.addUnknownNames(caller, given, ['scope', 'anyScope', 'audience'])
-  else faults.add(caller, "an object, such as { scope: 'devices:create' }", describe(options))
+  if (!isObject(options)) {
+    faults.add(caller, "an object, such as { scope: 'devices:create' }", describe(options))
+    faults.throwIfAny()
+  }
+  const given = options as Record<string, unknown>
+  faults.addUnknownNames(caller, given, ['scope', 'anyScope', 'audience'])
   const audience = given.audience ?? (audiences.length === 1 ? audiences[0] : undefined)
   if (typeof audience !== 'string' || !audiences.includes(audience)) {
     faults.add(`${caller}.audience`, `one of ${audiences.join(', ')}`, describe(audience))
@@ -74,10 +77,11 @@ function readScope(
   if (anyScope !== undefined && anyScope !== true)
     faults.add(`${caller}.anyScope`, 'true, or scope instead', describe(anyScope))
   if (anyScope !== undefined && given !== undefined) faults.add(path, 'either scope or anyScope', 'both')
+  const kind = caller === 'requireAccessToken' ? 'access token' : 'key'
   if (anyScope === undefined && scope.length === 0)
     faults.add(
       path,
-      'a scope that the key must have (or anyScope: true, which accepts every key)',
+      `a scope that the ${kind} must have (or anyScope: true, which accepts every ${kind})`,
       describe(given),
     )
   for (const one of scope) {
