@@ -15,8 +15,20 @@ const PAGE = 'docs/guides/ci-systems.md'
 const JOB = codeBlocks(PAGE).filter(({ heading }) => heading === 'The job')
 const [script = '', gitHub = '', gitLab = ''] = JOB.map(({ code }) => code)
 
-const GITHUB_JOB = { repository: 'acme/app', ref: 'refs/heads/main', run_id: '77', run_attempt: '1' }
-const GITLAB_JOB = { project_path: 'acme/app', ref: 'main', ref_protected: 'true', job_id: '88' }
+const GITHUB_JOB = {
+  repository: 'acme/app',
+  ref: 'refs/heads/main',
+  event_name: 'push',
+  run_id: '77',
+  run_attempt: '1',
+}
+const GITLAB_JOB = {
+  project_path: 'acme/app',
+  ref: 'main',
+  ref_type: 'branch',
+  ref_protected: 'true',
+  job_id: '88',
+}
 
 /** A CI system that signs ID tokens as GitHub and GitLab do. */
 async function startCiSystem() {
@@ -110,11 +122,12 @@ describe('the job of docs/guides/ci-systems.md', () => {
     issuer.close()
   })
 
-  it('gets no key for another repository, branch or server, and the script stops', async () => {
+  it('gets no key for another repository, branch, event or server, and the script stops', async () => {
     const issuer = await startIssuer(ci.origin)
     const foreign = [
       await ci.sign(issuer.origin, { ...GITHUB_JOB, repository: 'mallory/app' }),
       await ci.sign(issuer.origin, { ...GITHUB_JOB, ref: 'refs/heads/other' }),
+      await ci.sign(issuer.origin, { ...GITHUB_JOB, event_name: 'pull_request_target' }),
       await ci.sign('https://other.example.com', GITHUB_JOB),
       'garbage',
     ]
