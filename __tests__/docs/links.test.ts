@@ -28,6 +28,10 @@ describe.each(DOCUMENTS)('%s', (document) => {
     expect(lost.map(([link]) => link)).toEqual([])
   })
 
+  it('has comments on lines of their own, because Markdown formats no other text on these lines', () => {
+    expect(withoutCode(document).match(/^<!--.*-->.+$/gm) ?? []).toEqual([])
+  })
+
   it('names files that are there', () => {
     const paths = codeIn(withoutCode(document)).filter((code) =>
       /^(lib|__tests__|demo-app|docs|scripts|\.ci)\//.test(code),
