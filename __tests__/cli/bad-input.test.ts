@@ -189,9 +189,11 @@ describe('an issuer', () => {
     expect(await fail({ issuer })).toEqual(TRANSIENT('issuer_invalid', 'issuer', /redirect/))
   })
 
-  it('that answers HTML is a final error', async () => {
+  it('that answers HTML can be a login page, and the next call tries again', async () => {
     const issuer = await serve((_, res) => res.setHeader('Content-Type', 'text/html').end('<h1>Hello</h1>'))
-    expect(await fail({ issuer })).toEqual(TRANSIENT('issuer_invalid', 'issuer', /does not follow the RFC/))
+    expect(await fail({ issuer })).toEqual(
+      TRANSIENT('issuer_invalid', 'issuer', /with an HTML page\. If this is the login page/),
+    )
   })
 
   it('that repeats the key and the secret in its error makes the command print neither', async () => {

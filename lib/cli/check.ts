@@ -29,7 +29,7 @@ const OPTIONS: OptionTable = {
 }
 
 const NOTES = `The secret comes from a file, an environment variable, or a prompt. Use a client
-that has no other purpose: the checks send about 180 requests, some of them
+that has no other purpose: the checks send about 200 requests, some of them
 forged or repeated, so the server opens findings about this client. The checks
 revoke or redeem all keys that they get. --protected-url and --redeem-url can
 also be a path on the server of ISSUER, such as /devices.

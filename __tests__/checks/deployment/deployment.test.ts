@@ -20,7 +20,7 @@ import {
 import { check, idsWith } from './run.js'
 
 /** docs/guides/staging.md names this number. */
-const MOST_REQUESTS = 200
+const MOST_REQUESTS = 250
 
 let running: RunningDeployment
 const servers: Server[] = []
