@@ -25,7 +25,7 @@ const ONLY_IN_ALL = [
   '__tests__/demo/(database|shared-database|workers)',
   '__tests__/package/types',
   '__tests__/stores/(keyv-processes|redis-cluster|redis-lock-races|redis-replicas)',
-  '__tests__/administration/page-(actions|faults|hidden|outcomes|replay)',
+  '__tests__/administration/page-(actions|faults|hidden|outcomes|paths|replay)',
   '__tests__/clients/confirm-kill',
   '__tests__/package/init',
   '__tests__/simulation/simulation',

@@ -228,7 +228,7 @@ describe('every view', () => {
 })
 
 describe('the list of events', () => {
-  it('keeps a theft while strangers cause refusals', async () => {
+  itInAll('keeps a theft while strangers cause refusals', async () => {
     const page = await pages.open()
     const types = await page.evaluate<string[]>(
       `(async () => {

@@ -146,7 +146,7 @@ describe('check-client', () => {
     expect(stdout).toContain('$HOME `id`;')
   })
 
-  it('ends the client and removes its folders if it is interrupted', async () => {
+  itInAll('ends the client and removes its folders if it is interrupted', async () => {
     const { code, signal } = await run(['check-client', '--', ...script('setInterval(() => 0, 1000)')], {
       env: { TMPDIR: folder },
       onStart: (child) => setTimeout(() => child.kill('SIGTERM'), 2500),

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readFileSync, statSync, symlinkSync } from 'node:fs'
-import { itInAll } from '../support/scale.js'
+import { itInAll, sampled } from '../support/scale.js'
 import { CLIENT, SECRET, startServer } from '../support/server.js'
 import {
   type Ended,
@@ -75,7 +75,7 @@ describe('express-provisioning-keys provision', () => {
     expect(work.issuer.events).toHaveLength(events)
   })
 
-  it('registers a client with a key that it asks for, and writes the result to a file', async () => {
+  itInAll('registers a client with a key that it asks for, and writes the result to a file', async () => {
     const [state, output] = [work.path('registered.json'), work.path('result.json')]
     const register = ['--action', 'register', '--state', state, '--output', output, '--subject', 'device:2']
     const secret = work.file('secret', `${SECRET}\n`)
@@ -143,7 +143,7 @@ describe('express-provisioning-keys provision', () => {
     expect(linesOf(ended.stderr).at(-1)).toEqual({ type: 'error', code: 'exec_failed', message })
   })
 
-  it('passes SIGTERM on to the program, and ends as the program does', async () => {
+  itInAll('passes SIGTERM on to the program, and ends as the program does', async () => {
     const wait =
       "process.on('SIGTERM', () => process.exit(7)); setInterval(() => {}, 1000); console.log('ready')"
     const exec = ['--exec', process.execPath, '-e', wait]
@@ -156,37 +156,45 @@ describe('express-provisioning-keys provision', () => {
     expect([ended.code, ended.signal]).toEqual([7, null])
   })
 
-  it.each([
+  const SIGNALS = [
     ['SIGTERM', 'SIGTERM'],
     ['SIGINT', 'SIGTERM'],
     ['SIGHUP', 'SIGTERM'],
-  ] as const)('passes on %s and then %s, and does not end before the program', async (...signals) => {
-    const handle =
-      "for (const name of ['SIGINT', 'SIGHUP', 'SIGTERM']) process.on(name, () => console.log(name)); process.stdin.resume()"
-    const count =
-      'let left = 2; const print = console.log; console.log = (line) => { print(line); if (!left--) process.exit(7) }'
-    const exec = ['--exec', process.execPath, '-e', `${count}; ${handle}; console.log('ready')`]
-    const ended = await provision(['--action', 'token', '--scope', 'devices:read', ...FLEET, ...exec], {
-      async onStart(child) {
-        for (const signal of signals) {
-          if (child.stdout !== null) await once(child.stdout, 'data')
-          child.kill(signal)
-        }
-      },
-    })
-    expect(ended).toMatchObject({ code: 7, signal: null, stdout: ['ready', ...signals, ''].join('\n') })
-  })
+  ] as const
 
-  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('ends by %s while it waits for a key', async (signal) => {
-    const bind = ['--action', 'bind', '--state', work.path(`${signal}.json`), '--key-stdin']
-    const ended = await run(['provision', '--issuer', work.issuer.origin, ...bind], {
-      onStart: (child) => work.issuer.http.once('request', () => child.kill(signal)),
-    })
-    expect([ended.signal, ended.stdout]).toEqual([signal, ''])
-    const message = `Ended by ${signal}. The next call continues.`
-    expect(linesOf(ended.stderr)).toEqual([{ type: 'error', code: 'interrupted', message }])
-    expect(existsSync(work.path(`${signal}.json`))).toBe(false)
-  })
+  it.each(sampled(SIGNALS, () => 0))(
+    'passes on %s and then %s, and does not end before the program',
+    async (...signals) => {
+      const handle =
+        "for (const name of ['SIGINT', 'SIGHUP', 'SIGTERM']) process.on(name, () => console.log(name)); process.stdin.resume()"
+      const count =
+        'let left = 2; const print = console.log; console.log = (line) => { print(line); if (!left--) process.exit(7) }'
+      const exec = ['--exec', process.execPath, '-e', `${count}; ${handle}; console.log('ready')`]
+      const ended = await provision(['--action', 'token', '--scope', 'devices:read', ...FLEET, ...exec], {
+        async onStart(child) {
+          for (const signal of signals) {
+            if (child.stdout !== null) await once(child.stdout, 'data')
+            child.kill(signal)
+          }
+        },
+      })
+      expect(ended).toMatchObject({ code: 7, signal: null, stdout: ['ready', ...signals, ''].join('\n') })
+    },
+  )
+
+  it.each(sampled(['SIGINT', 'SIGTERM', 'SIGHUP'] as const, () => 0))(
+    'ends by %s while it waits for a key',
+    async (signal) => {
+      const bind = ['--action', 'bind', '--state', work.path(`${signal}.json`), '--key-stdin']
+      const ended = await run(['provision', '--issuer', work.issuer.origin, ...bind], {
+        onStart: (child) => work.issuer.http.once('request', () => child.kill(signal)),
+      })
+      expect([ended.signal, ended.stdout]).toEqual([signal, ''])
+      const message = `Ended by ${signal}. The next call continues.`
+      expect(linesOf(ended.stderr)).toEqual([{ type: 'error', code: 'interrupted', message }])
+      expect(existsSync(work.path(`${signal}.json`))).toBe(false)
+    },
+  )
 
   it('lets two processes with one state file redeem one key', async () => {
     const key = work.file('shared-key', await work.keyFor('device:5', 'provision:bind'))
@@ -214,14 +222,16 @@ describe('express-provisioning-keys provision', () => {
     )
   })
 
-  it.each<[string, readonly string[], string]>([
+  const PROXIES: readonly [string, readonly string[], string][] = [
     ['because Node ignores it', [], 'Node ignores HTTPS_PROXY: set NODE_USE_ENV_PROXY=1'],
     [
       'with --ca-sha256',
       ['--ca-sha256', '0'.repeat(64)],
       'With --ca-sha256, the command does not use HTTPS_PROXY.',
     ],
-  ])('names the proxy that it does not use %s', async (_, more, message) => {
+  ]
+
+  it.each(sampled(PROXIES, () => 0))('names the proxy that it does not use %s', async (_, more, message) => {
     const unreachable = ['--issuer', 'https://127.0.0.1:1', '--action', 'token', '--deadline', '1']
     const env = { FLEET_SECRET: SECRET, HTTPS_PROXY: 'http://127.0.0.1:2' }
     const ended = await run(['provision', ...unreachable, ...FLEET, ...more], { env })
@@ -267,18 +277,23 @@ describe('express-provisioning-keys provision', () => {
     expect(readFileSync(state, 'utf8')).toBe('{}')
   })
 
-  it.each([
+  const UNWRITABLE = [
     ['in a folder that does not exist', 'missing/result.json', 'ENOENT'],
     ['with a name that is too long for its temporary file', 'r'.repeat(252), 'ENAMETOOLONG'],
-  ])('refuses a file for the result %s, before it uses a key', async (_, name, code) => {
-    const events = work.issuer.events.length
-    const output = work.path(name)
-    const ended = await provision(['--action', 'token', ...FLEET, '--output', output])
-    expect([ended.code, ended.stdout]).toEqual([75, ''])
-    const message = `cannot write ${output} (${code}).`
-    expect(linesOf(ended.stderr)).toEqual([expect.objectContaining({ blame: 'you', message })])
-    expect(work.issuer.events).toHaveLength(events)
-  })
+  ] as const
+
+  it.each(sampled(UNWRITABLE, () => 0))(
+    'refuses a file for the result %s, before it uses a key',
+    async (_, name, code) => {
+      const events = work.issuer.events.length
+      const output = work.path(name)
+      const ended = await provision(['--action', 'token', ...FLEET, '--output', output])
+      expect([ended.code, ended.stdout]).toEqual([75, ''])
+      const message = `cannot write ${output} (${code}).`
+      expect(linesOf(ended.stderr)).toEqual([expect.objectContaining({ blame: 'you', message })])
+      expect(work.issuer.events).toHaveLength(events)
+    },
+  )
 
   it('finds a full disk before it uses a key', async () => {
     const events = work.issuer.events.length
@@ -290,10 +305,12 @@ describe('express-provisioning-keys provision', () => {
     expect(work.issuer.events).toHaveLength(events)
   })
 
-  it.each([
+  const OTHERS = [
     ['a folder', 'mkdir'],
     ['a pipe', 'mkfifo'],
-  ])('does not put the result in the place of %s', async (_, make) => {
+  ] as const
+
+  it.each(sampled(OTHERS, () => 0))('does not put the result in the place of %s', async (_, make) => {
     const events = work.issuer.events.length
     const output = work.path(make)
     execFileSync(make, [output])

@@ -1,4 +1,5 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { itInAll } from '../support/scale.js'
 import { SECRET } from '../support/server.js'
 import { linesOf, openWorkplace, type RunOptions, run, type Workplace } from './command-line.js'
 
@@ -54,7 +55,7 @@ describe('--renew-after', () => {
     expect(work.issuer.events).toHaveLength(events)
   })
 
-  it('writes the file of the result only if the result is another one', async () => {
+  itInAll('writes the file of the result only if the result is another one', async () => {
     const { output, renew } = await oldDevice('device:2')
     const before = statSync(output).ino
     await renew()
@@ -64,17 +65,20 @@ describe('--renew-after', () => {
     expect(statSync(output).ino).toBe(after)
   })
 
-  it('keeps the old key pair if the issuer does not answer, prints the result and ends with 75', async () => {
-    const { state, output, thumbprint } = await oldDevice('device:3')
-    const nowhere = 'https://127.0.0.1:1'
-    writeFileSync(state, readFileSync(state, 'utf8').replaceAll(work.issuer.origin, nowhere))
-    const bind = ['--issuer', nowhere, '--action', 'bind', '--state', state, '--deadline', '1']
-    const ended = await run(['provision', ...bind, '--key-file', 'missing', ...MONTH, '--output', output])
-    expect([ended.code, JSON.parse(ended.stdout).thumbprint]).toEqual([75, thumbprint])
-    const [failed, error] = linesOf(ended.stderr).slice(-2)
-    expect(failed).toMatchObject({ type: 'renewal.failed' })
-    expect(error).toMatchObject({ type: 'error', code: 'issuer_unreachable', isTransient: true })
-  })
+  itInAll(
+    'keeps the old key pair if the issuer does not answer, prints the result and ends with 75',
+    async () => {
+      const { state, output, thumbprint } = await oldDevice('device:3')
+      const nowhere = 'https://127.0.0.1:1'
+      writeFileSync(state, readFileSync(state, 'utf8').replaceAll(work.issuer.origin, nowhere))
+      const bind = ['--issuer', nowhere, '--action', 'bind', '--state', state, '--deadline', '1']
+      const ended = await run(['provision', ...bind, '--key-file', 'missing', ...MONTH, '--output', output])
+      expect([ended.code, JSON.parse(ended.stdout).thumbprint]).toEqual([75, thumbprint])
+      const [failed, error] = linesOf(ended.stderr).slice(-2)
+      expect(failed).toMatchObject({ type: 'renewal.failed' })
+      expect(error).toMatchObject({ type: 'error', code: 'issuer_unreachable', isTransient: true })
+    },
+  )
 
   it('ends with 1 if the policy refuses another key pair, and names the option', async () => {
     const { thumbprint, renew, boundKeys } = await oldDevice('device:5', strict)
@@ -85,7 +89,7 @@ describe('--renew-after', () => {
     expect(await boundKeys()).toEqual([thumbprint])
   })
 
-  it('runs the program with the old key pair if the renewal fails', async () => {
+  itInAll('runs the program with the old key pair if the renewal fails', async () => {
     const { thumbprint, renew } = await oldDevice('device:6', strict)
     const show = 'console.log(process.env.PROVISION_THUMBPRINT); process.exit(42)'
     const ended = await renew(['--exec', process.execPath, '-e', show])

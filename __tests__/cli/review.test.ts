@@ -76,7 +76,7 @@ describe('review', () => {
     ])
   })
 
-  it('names an option of the deployment once, however many clients it affects', async () => {
+  itInAll('names an option of the deployment once, however many clients it affects', async () => {
     const client = (id: string) =>
       `{ clientId: '${id}', secretHash: \`hmac-sha256:\${'${id}'.repeat(22)}:\${'${id}'.repeat(43)}\` }`
     const text = MODULE.replace(/clients: \[.*\]/, `clients: [${['A', 'B', 'C'].map(client)}]`).replace(
@@ -146,7 +146,7 @@ describe('review', () => {
     })
   })
 
-  it('refuses a report in a missing folder before it runs a check', async () => {
+  itInAll('refuses a report in a missing folder before it runs a check', async () => {
     const { code, stdout, stderr } = await review(MODULE, '--json', '--junit', path('missing/a.xml'))
     expect([code, stdout]).toEqual([75, ''])
     expect(JSON.parse(stderr).message).toBe(`cannot write ${path('missing/a.xml')} (ENOENT).`)
@@ -174,7 +174,7 @@ describe('review', () => {
     ])
   })
 
-  it('ends a module that keeps the process alive, and shows nothing that it prints', async () => {
+  itInAll('ends a module that keeps the process alive, and shows nothing that it prints', async () => {
     const { code, stdout, stderr } = await review(
       `${MODULE}setInterval(() => 0, 9); console.log('${SECRET}')`,
     )

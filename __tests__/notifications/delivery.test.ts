@@ -12,6 +12,7 @@ import {
   until,
 } from '../support/receiver'
 import { runProgram, TYPESCRIPT } from '../support/run-program'
+import { itInAll } from '../support/scale.js'
 
 const SECRET = `whsec_${randomBytes(32).toString('base64')}`
 const closers: (() => unknown)[] = []
@@ -82,7 +83,7 @@ describe('a delivery that has failed', () => {
     expect(waitBetween(receiver)).toBeGreaterThan(950)
   })
 
-  it.concurrent('spreads the retries of events that failed together', async () => {
+  itInAll('spreads the retries of events that failed together', async () => {
     const firsts = new Map<unknown, number>()
     const waits: number[] = []
     const receiver = await receiverWith((res, _attempt, req) => {

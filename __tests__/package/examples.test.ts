@@ -89,9 +89,8 @@ describe('the README', () => {
     await follow('README.md', projectIn(join(place, 'quick-start')))
   }, 60_000)
 
-  it.each(sampled([404, 200], () => 'a status'))(
-    'says in one line that a program has its port, which answers %s',
-    async (status) => {
+  for (const status of [404, 200])
+    itInAll(`says in one line that a program has its port, which answers ${status}`, async () => {
       const other = createHttpServer((_, res) => res.writeHead(status).end('<p>Another program</p>')).listen(
         0,
       )
@@ -102,12 +101,11 @@ describe('the README', () => {
       other.close()
       expect(printed).toContain(`listen EADDRINUSE: address already in use :::${port}\n`)
       expect(printed).not.toMatch(/^ +at /m)
-    },
-  )
+    })
 })
 
 describe('npm start', () => {
-  it(
+  itInAll(
     'enrolls a device, and refuses a copy of its key',
     async () => {
       const env = { PORT: String(await freePort()) }

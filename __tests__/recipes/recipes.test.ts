@@ -118,13 +118,14 @@ describe.each(languages)('the recipe in $name', (language: Language) => {
     expect([sent, scene.requests.length]).toEqual([3, 3])
   })
 
-  it.each(sampled(PASSING, () => 'passing'))('repeats its request if %s', async (_what, request, fault) => {
-    scene.faults[request] = [fault, undefined]
-    const ended = await run()
-    // The issuer got each request for a key, although the client got another answer.
-    await expectBound(ended, { issued: request === TOKEN ? 2 : 1 })
-    expect(scene.requests.filter((one) => one === request)).toHaveLength(2)
-  })
+  for (const [what, request, fault] of PASSING)
+    itInAll(`repeats its request if ${what}`, async () => {
+      scene.faults[request] = [fault, undefined]
+      const ended = await run()
+      // The issuer got each request for a key, although the client got another answer.
+      await expectBound(ended, { issued: request === TOKEN ? 2 : 1 })
+      expect(scene.requests.filter((one) => one === request)).toHaveLength(2)
+    })
 
   itInAll('uses the nonce that the issuer wants, and the time of the issuer', async () => {
     await scene.close()

@@ -8,7 +8,7 @@ import type { MemoryStoreOptions } from '../../lib/stores/memory/memory-options.
 import { storeContract } from '../../lib/testing/store-contract.js'
 import { heapBytes } from '../support/heap.js'
 import { runProgram, TYPESCRIPT } from '../support/run-program'
-import { times } from '../support/scale.js'
+import { itInAll, times } from '../support/scale.js'
 
 const START = 1_700_000_000
 const PLENTY = { outstanding: 1_000_000 }
@@ -55,7 +55,7 @@ describe('the options of memoryStore', () => {
     )
   })
 
-  it('keeps 100,000 keys when no maxKeys is given', async () => {
+  itInAll('keeps 100,000 keys when no maxKeys is given', async () => {
     const { store } = underTest()
     for (let i = 0; i < 100_000; i += 1) await store.record(key(`${i}`, START + 60), PLENTY)
     expect(await store.record(key('late', START + 60), PLENTY)).toBe('full')
@@ -125,7 +125,7 @@ describe('expiry in memoryStore', () => {
 })
 
 describe('memory and timers of memoryStore', () => {
-  it('frees the memory of expired keys and of their clients while nobody calls', async () => {
+  itInAll('frees the memory of expired keys and of their clients while nobody calls', async () => {
     const count = times({ all: 50_000, few: 10_000 })
     jest.useFakeTimers()
     try {

@@ -3,6 +3,7 @@ import { redisStore, type SendCommand } from '../../lib/stores/redis/redis.js'
 import { keyFor, until, withServer, withStore } from '../support/redis/bench'
 import { CLIENTS } from '../support/redis/clients'
 import { startRedis } from '../support/redis/servers'
+import { itInAll } from '../support/scale.js'
 
 describe('what redisStore says of a Redis', () => {
   const advised = async (settings: readonly string[], options = {}) => {
@@ -84,7 +85,7 @@ describe('what redisStore says of a Redis', () => {
     }
   })
 
-  it('is that it has restarted, once for each restart', async () => {
+  itInAll('is that it has restarted, once for each restart', async () => {
     const told: string[] = []
     let server = await startRedis()
     const { port } = server

@@ -4,6 +4,7 @@ import { eventsOf } from '../../support/families.js'
 import { prover } from '../../support/prover.js'
 import { gate } from '../../support/redeeming.js'
 import { askForKey, EXCHANGE, JWT_TYPE, obtainKey, postForm, send } from '../../support/requests'
+import { itInAll } from '../../support/scale.js'
 import { ISSUER, type RunningServer, type ServerPlan, startServer } from '../../support/server'
 
 const SCOPE = { scope: 'devices:create' }
@@ -135,7 +136,7 @@ describe('finish', () => {
     )
   })
 
-  it(
+  itInAll(
     'waits no longer than ten seconds for an observer that hangs',
     () =>
       withServer(

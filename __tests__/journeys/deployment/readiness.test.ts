@@ -6,6 +6,7 @@ import { CLIENTS, CLUSTER_CLIENTS } from '../../support/redis/clients'
 import { withInstances } from '../../support/redis/instances'
 import { startCluster, startRedis } from '../../support/redis/servers'
 import { askForKey, obtainKey, postForm, send } from '../../support/requests'
+import { itInAll } from '../../support/scale.js'
 import { AUDIENCE, CLIENT, ISSUER, type RunningServer, SECRET, startServer } from '../../support/server'
 
 async function withReadiness(
@@ -192,22 +193,27 @@ describe('readiness', () => {
     }
   })
 
-  it.concurrent('is true while one primary of a cluster is down, because the others can serve their clients', async () => {
-    const cluster = await startCluster()
-    const client = await CLUSTER_CLIENTS['ioredis cluster'](cluster.servers)
-    try {
-      for (const { cli } of cluster.servers) await cli('CONFIG', 'SET', 'cluster-require-full-coverage', 'no')
-      for (const server of cluster.servers) {
-        server.signal('SIGSTOP')
-        const store = redisStore({ sendCommand: client.sendCommand, advise: () => undefined })
-        await withReadiness(async ({ keys }) => expect(await keys.isReady()).toBe(true), store)
-        server.signal('SIGCONT')
+  itInAll(
+    'is true while one primary of a cluster is down, because the others can serve their clients',
+    async () => {
+      const cluster = await startCluster()
+      const client = await CLUSTER_CLIENTS['ioredis cluster'](cluster.servers)
+      try {
+        for (const { cli } of cluster.servers)
+          await cli('CONFIG', 'SET', 'cluster-require-full-coverage', 'no')
+        for (const server of cluster.servers) {
+          server.signal('SIGSTOP')
+          const store = redisStore({ sendCommand: client.sendCommand, advise: () => undefined })
+          await withReadiness(async ({ keys }) => expect(await keys.isReady()).toBe(true), store)
+          server.signal('SIGCONT')
+        }
+      } finally {
+        await client.close()
+        await cluster.close()
       }
-    } finally {
-      await client.close()
-      await cluster.close()
-    }
-  }, 60_000)
+    },
+    60_000,
+  )
 })
 
 describe('the readiness of an API', () => {
