@@ -27,7 +27,7 @@ const ONLY_IN_ALL = [
   '__tests__/stores/(keyv-processes|redis-cluster|redis-lock-races|redis-replicas)',
   '__tests__/administration/page-(actions|faults|hidden|outcomes|paths|replay)',
   '__tests__/clients/confirm-kill',
-  '__tests__/package/init',
+  '__tests__/package/(init|test-runners)',
   '__tests__/simulation/simulation',
   '__tests__/checks/client/(enrollment|impostors|refusals|retries)',
   '__tests__/checks/deployment/(examples|oidc-provider)',

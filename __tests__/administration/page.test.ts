@@ -160,7 +160,7 @@ describe('every view', () => {
     expectNoFaults(few([...OTHERS, ...LISTS]), ['color-contrast']),
   )
 
-  it('fits into 390 pixels', async () => {
+  itInAll('fits into 390 pixels', async () => {
     const { clientId, keyId } = await pages.attack()
     const page = await pages.open('', PHONE)
     for (const view of [

@@ -299,16 +299,14 @@ ${hang}`
     ['has ended its process', 'process.exit(0)'],
   ] as const
 
-  it.each(sampled(ENDS, () => 'an end'))(
-    'leaves no process behind that the module has started, even if it %s',
-    async (_, end) => {
+  for (const [name, end] of ENDS)
+    itInAll(`leaves no process behind that the module has started, even if it ${name}`, async () => {
       const start = `const { pid } = require('child_process').spawn('sleep', ['60'], { stdio: [0, 1, 2, 3] })
 require('fs').writeFileSync(${JSON.stringify(path('pid'))}, String(pid))`
       await review(`${start}\n${end}`, '--timeout', '2')
       const pid = Number(readFileSync(path('pid'), 'utf8'))
       await until(() => !isRunning(pid))
-    },
-  )
+    })
 
   it.each([
     ['a missing module', ['/nowhere/keys.cjs'], 'cannot read /nowhere/keys.cjs (ENOENT)'],

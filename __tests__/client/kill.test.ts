@@ -9,7 +9,7 @@ import { redisStore } from '../../lib/stores/redis/redis.js'
 import { type LocalServer, startLocalServer } from '../support/local-server.js'
 import { CLIENTS } from '../support/redis/clients.js'
 import { startRedis } from '../support/redis/servers.js'
-import { sampled, times } from '../support/scale.js'
+import { describeInAll, sampled, times } from '../support/scale.js'
 import { SECRET } from '../support/server.js'
 
 /** A device in a process of its own, which is killed and started again. */
@@ -168,7 +168,7 @@ describe.each(sampled(['memoryStore', 'redisStore'] as const, () => 0))('with %s
 /** The steps of an undisturbed device that confirms its binding. The last ones are new: it confirms, and saves that. */
 const CONFIRMING_STEPS = 55
 
-describe('with an issuer that wants a confirmation, a device', () => {
+describeInAll('with an issuer that wants a confirmation, a device', () => {
   beforeAll(async () => {
     const policy = { ...FLEET.policy, confirmWithinSeconds: 3600 }
     issuer = await startLocalServer({ rateLimit: false, clients: [{ ...FLEET, policy }] })
@@ -206,9 +206,8 @@ const RENEWALS = [
   ['a confirmation', { confirmWithinSeconds: 3600 }, 44],
 ] as const
 
-describe.each(sampled(RENEWALS, () => 0))(
-  'with an issuer that wants %s, a device',
-  (_, confirming, count) => {
+describeInAll('a renewal', () =>
+  describe.each(RENEWALS)('with an issuer that wants %s, a device', (_, confirming, count) => {
     beforeAll(async () => {
       const rebinding = 'replace' as const
       const policy = { ...FLEET.policy, rebinding, ...confirming }
@@ -252,5 +251,5 @@ describe.each(sampled(RENEWALS, () => 0))(
       },
       MINUTE,
     )
-  },
+  }),
 )

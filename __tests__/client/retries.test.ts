@@ -1,7 +1,7 @@
 import type { Request, RequestHandler } from 'express'
 import { ProvisionError, provision } from '../../lib/client/client.js'
 import { Patience } from '../../lib/client/patience.js'
-import { sampled } from '../support/scale.js'
+import { itInAll, sampled } from '../support/scale.js'
 import { deviceOf, failureOf, memoryOf, startIssuer, type TestIssuer } from './issuer.js'
 
 let issuer: TestIssuer
@@ -93,7 +93,7 @@ describe('a passing error', () => {
 describe('the random part of a delay', () => {
   afterEach(() => jest.restoreAllMocks())
 
-  it('does not end a call that can come back in time', async () => {
+  itInAll('does not end a call that can come back in time', async () => {
     jest.spyOn(Math, 'random').mockReturnValue(0.999)
     first(1, 'device:jitter', (_req, res) => void res.status(503).set('Retry-After', '2').end())
     const options = deviceOf(issuer, { subject: 'device:jitter', deadlineSeconds: 4 })

@@ -3,6 +3,7 @@ import type { Express } from 'express'
 import { provision } from '../../lib/client/client'
 import { memoryOf } from '../client/issuer'
 import { freePort } from '../support/free-port'
+import { describeInAll } from '../support/scale'
 import { codeBlocks, codeUnder } from './markdown'
 import { runCode } from './run-code'
 import { makeSandbox, type Sandbox } from './sandbox'
@@ -17,7 +18,7 @@ function codeIn(language: string): string[] {
 
 const [app = '', device = ''] = codeIn('js')
 
-describe('the commands of docs/guides/existing-api.md', () => {
+describeInAll('the commands of docs/guides/existing-api.md', () => {
   let sandbox: Sandbox
 
   beforeAll(() => {

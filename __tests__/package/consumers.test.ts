@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { build } from 'esbuild'
+import { sampled } from '../support/scale'
 import { consumerProject, NAME, OPTIONS, type Project, ROOT, readManifest, run } from './projects'
 
 /** The package as JavaScript projects get it: installed from the tarball and loaded in each way that Node has. */
@@ -156,7 +157,7 @@ describe('a bundle of an app', () => {
   } as const
   const ANSWERS = '9 200,200,200,200,200,200,200,200,200\n'
 
-  it.each(['cjs', 'esm'] as const)(
+  it.each(sampled(['cjs', 'esm'] as const, () => 'a format'))(
     'made by esbuild as %s has no warnings, and serves the page',
     async (format) => {
       project.write(`app-for-esbuild.${format}.js`, SERVER(FORMATS[format]))

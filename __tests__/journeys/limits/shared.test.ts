@@ -9,7 +9,7 @@ import { from, withInstances } from '../../support/redis/instances'
 import { limitsIn } from '../../support/redis/limits'
 import { type RedisCluster, type RedisServer, startCluster, startRedis } from '../../support/redis/servers'
 import { askForKey, exchangeKey, obtainKey } from '../../support/requests'
-import { itInAll } from '../../support/scale.js'
+import { describeInAll, itInAll } from '../../support/scale.js'
 import { ISSUER, type RunningServer, startServer } from '../../support/server'
 
 let redis: RedisServer
@@ -281,7 +281,7 @@ describe('a store of limits', () => {
   })
 })
 
-describe('limits over a Redis Cluster', () => {
+describeInAll('limits over a Redis Cluster', () => {
   let cluster: RedisCluster
   beforeAll(async () => {
     cluster = await startCluster()
