@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { ASSERTION_TYPE } from '../../base/oauth-names.js'
 import { makeToken, newPair, type ProofPair } from '../../testing/forged-token.js'
-import { type Check, CheckEnd, inGroup, PASSED, skipped } from '../check.js'
+import { type Check, CheckEnd, type Finding, inGroup, PASSED, skipped } from '../check.js'
 import type { DeploymentUnderTest, IssuedKey, TestDevice } from './deployment-under-test.js'
 import type { Exchange } from './exchange.js'
 import { isRefused, type Place, present, schemeOf } from './places.js'
@@ -24,7 +24,7 @@ export const BINDING_CHECKS = inGroup<Check<DeploymentUnderTest>>({ group: 'Bind
       const pair = newPair()
       const exchange = await bind(deployment, { key, pair }, signal)
       const { client_id: clientId, cnf } = exchange.json
-      if (!isBound(exchange)) return deployment.failed(exchange, 'status 201 with a client_id')
+      if (!hasNewClient(exchange)) return deployment.failed(exchange, 'status 201 with a client_id')
       const device = { clientId: String(clientId), pair, key, scope: key.scope.join(' ') }
       deployment.device = testDevice(deployment, device)
       deployment.clients.add(deployment.device)
@@ -53,7 +53,7 @@ export const BINDING_CHECKS = inGroup<Check<DeploymentUnderTest>>({ group: 'Bind
     async run(deployment, signal) {
       const { key } = deviceOf(deployment)
       const exchange = await bind(deployment, { key, pair: newPair() }, signal)
-      const isRight = isRefused({ isAccepted: isBound }, exchange)
+      const isRight = isRefused({ isAccepted: hasNewClient }, exchange)
       return deployment.expect(exchange, isRight, 'status 400 or 401')
     },
   },
@@ -63,14 +63,7 @@ export const BINDING_CHECKS = inGroup<Check<DeploymentUnderTest>>({ group: 'Bind
     clause: 'RFC 6749 10.5',
     fix: 'Do not set onReplay to flag in the policy of the test client. Then delete the device that is named in the request.',
     needs: ['bind-authenticates', 'bind-once'],
-    async run(deployment, signal) {
-      const device = deviceOf(deployment)
-      const exchange = await authenticate(deployment, device, signal)
-      if (exchange.json['error'] !== 'invalid_client')
-        return deployment.failed(exchange, 'status 401 with invalid_client')
-      deployment.clients.delete(device)
-      return PASSED
-    },
+    run: (deployment, signal) => expectDeleted(deployment, deviceOf(deployment), signal),
   },
 ])
 
@@ -122,11 +115,12 @@ function bindingPlace(deployment: DeploymentUnderTest, { key, pair }: Binding): 
       headers: { Authorization: `${schemeOf(key.pair)} ${token}`, 'Content-Type': 'application/json' },
       text: JSON.stringify({ jwk: pair.jwk, proof }),
     }),
-    isAccepted: isBound,
+    isAccepted: hasNewClient,
   }
 }
 
-function isBound({ status, json }: Exchange): boolean {
+/** Whether the server has bound or registered a client. */
+export function hasNewClient({ status, json }: Exchange): boolean {
   return status === 201 && typeof json['client_id'] === 'string'
 }
 
@@ -151,6 +145,19 @@ export function authenticate(
     client_assertion: makeToken({ header: { alg: 'ES256', typ: 'JWT' }, claims }, pair.sign),
   }
   return deployment.requestKey({ form, credentials: {}, ...(key.pair !== undefined && { pair }) }, signal)
+}
+
+/** Expects that the replay in an earlier check has deleted a client. */
+export async function expectDeleted(
+  deployment: DeploymentUnderTest,
+  client: TestDevice,
+  signal: AbortSignal,
+): Promise<Finding> {
+  const exchange = await authenticate(deployment, client, signal)
+  if (exchange.json['error'] !== 'invalid_client')
+    return deployment.failed(exchange, 'status 401 with invalid_client')
+  deployment.clients.delete(client)
+  return PASSED
 }
 
 function deviceOf({ device }: DeploymentUnderTest): TestDevice {

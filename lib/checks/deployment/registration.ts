@@ -1,6 +1,6 @@
 import { newPair, type ProofPair } from '../../testing/forged-token.js'
-import { type Check, CheckEnd, inGroup, PASSED, skipped } from '../check.js'
-import { authenticate } from './binding.js'
+import { type Check, CheckEnd, inGroup, skipped } from '../check.js'
+import { authenticate, expectDeleted, hasNewClient } from './binding.js'
 import type { DeploymentUnderTest, IssuedKey, TestDevice } from './deployment-under-test.js'
 import type { Exchange, Outgoing } from './exchange.js'
 import { isRefused, type Place, present, schemeOf } from './places.js'
@@ -73,7 +73,11 @@ export const REGISTRATION_CHECKS = inGroup<Check<DeploymentUnderTest>>({ group: 
     needs: ['register-works'],
     async run(deployment, signal) {
       const { exchange } = await register(deployment, registeredOf(deployment).key, signal)
-      return deployment.expect(exchange, isRefused({ isAccepted }, exchange), 'status 400 or 401')
+      return deployment.expect(
+        exchange,
+        isRefused({ isAccepted: hasNewClient }, exchange),
+        'status 400 or 401',
+      )
     },
   },
   {
@@ -82,14 +86,7 @@ export const REGISTRATION_CHECKS = inGroup<Check<DeploymentUnderTest>>({ group: 
     clause: 'RFC 6749 10.5',
     fix: 'Do not set onReplay to flag in the policy of the test client. Then delete the client that is named below.',
     needs: ['register-authenticates', 'register-once'],
-    async run(deployment, signal) {
-      const client = registeredOf(deployment)
-      const exchange = await authenticate(deployment, client, signal)
-      if (exchange.json['error'] !== 'invalid_client')
-        return deployment.failed(exchange, 'status 401 with invalid_client')
-      deployment.clients.delete(client)
-      return PASSED
-    },
+    run: (deployment, signal) => expectDeleted(deployment, registeredOf(deployment), signal),
   },
 ])
 
@@ -120,7 +117,7 @@ async function register(deployment: DeploymentUnderTest, key: IssuedKey, signal:
   const pair = newPair()
   const place = registrationPlace(deployment, { key, pair })
   const exchange = await present(deployment, { place, key }, signal)
-  if (!isAccepted(exchange)) return { exchange }
+  if (!hasNewClient(exchange)) return { exchange }
   const client = registeredClient(deployment, { exchange, key, pair })
   deployment.clients.add(client)
   return { exchange, client }
@@ -142,12 +139,8 @@ function registrationPlace(
       headers: { Authorization: `${schemeOf(key.pair)} ${token}`, 'Content-Type': 'application/json' },
       text: JSON.stringify({ ...metadata, jwks: { keys: [pair.jwk] } }),
     }),
-    isAccepted,
+    isAccepted: hasNewClient,
   }
-}
-
-function isAccepted({ status, json }: Exchange): boolean {
-  return status === 201 && typeof json['client_id'] === 'string'
 }
 
 function registeredClient(
