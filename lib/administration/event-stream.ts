@@ -24,7 +24,7 @@ const MOST_STREAMS = 50
 /** A page gets at most this many earlier events when it connects. */
 const MOST_EARLIER = 200
 
-/** Who asks for a stream, and which events this reader has. */
+/** The operator who asks for a stream, and the last event that this reader has. */
 interface StreamRequest {
   readonly actor: string
   /** The id of the last event that the reader has. Default: it has none. */

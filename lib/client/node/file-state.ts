@@ -1,9 +1,9 @@
-import { type FileHandle, open, readlink, realpath, rm, stat } from 'node:fs/promises'
+import { type FileHandle, open, readlink, realpath, rm } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { parse, text } from '../../base/schema.js'
 import { type StateStorage, unusable } from '../state.js'
 import { withFileLock } from './file-lock.js'
-import { replaceFile, syncFolder, tryToReplace } from './replace-file.js'
+import { type FileOwner, replaceFile, syncFolder, tryToReplace } from './replace-file.js'
 
 /** The permissions that let others read or change a file. */
 const OTHERS = 0o077
@@ -30,9 +30,10 @@ export function fileState(path: string): StateStorage {
     load: () => loadFile(resolve(path)),
     save: (text, previous) =>
       locked(async (file) => {
-        if ((await loadFile(file)) !== previous) return false
+        const found = await readFile(file)
+        if (found?.text !== previous) return false
         // Root may renew the binding of an agent, which must still be able to read the file.
-        await replaceFile(file, text, previous === undefined ? undefined : await stat(file))
+        await replaceFile(file, text, found?.owner)
         return true
       }),
     trySave: () => locked(tryToReplace),
@@ -63,6 +64,11 @@ async function behindLinks(path: string): Promise<string> {
  * @throws ProvisionError `state_unusable`
  */
 export async function loadFile(file: string): Promise<string | undefined> {
+  return (await readFile(file))?.text
+}
+
+/** Returns the owner of the file that it has read, even if another file takes its place in the meantime. */
+async function readFile(file: string): Promise<{ text: string; owner: FileOwner } | undefined> {
   let handle: FileHandle
   try {
     handle = await open(file, 'r')
@@ -71,13 +77,13 @@ export async function loadFile(file: string): Promise<string | undefined> {
     throw error
   }
   try {
-    const { mode, size } = await handle.stat()
+    const { mode, size, uid, gid } = await handle.stat()
     if (process.platform !== 'win32' && (mode & OTHERS) !== 0)
       throw unusable(`others can use it (mode ${(mode & 0o777).toString(8)}, expected 600)`, {
         location: file,
       })
     if (size > MOST_BYTES) throw unusable(`it is too large (${size} bytes)`, { location: file })
-    return await handle.readFile('utf8')
+    return { text: await handle.readFile('utf8'), owner: { uid, gid } }
   } finally {
     await handle.close()
   }

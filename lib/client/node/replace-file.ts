@@ -12,7 +12,7 @@ export async function replaceFile(file: string, text: string, owner?: FileOwner)
   await syncFolder(file)
 }
 
-type FileOwner = Readonly<Record<'uid' | 'gid', number>>
+export type FileOwner = Readonly<Record<'uid' | 'gid', number>>
 
 /** A result is shorter. */
 const TRIAL_BYTES = 16_384
